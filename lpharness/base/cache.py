@@ -1,0 +1,148 @@
+"""The content-addressed cache that any number of processes use at once.
+
+An entry is a folder ``<root>/<kind>/<key>``. It is built aside, under a lock, and renamed into
+place, so a reader sees a whole entry or none. A build that dies leaves only a ``.tmp-*`` folder
+that the next builder of any entry of that kind sweeps away (its lock is free again, since the
+kernel drops ``flock`` locks with the process).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import platformdirs
+
+from lpharness.base.errors import HostError
+
+_TEMPORARY = ".tmp-"
+
+
+def cache_root() -> Path:
+    """Return the cache's folder: ``$LPHARNESS_CACHE``, else the user's cache folder."""
+    override = os.environ.get("LPHARNESS_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_path("lpharness"))
+
+
+class Cache:
+    """Entries of every kind below one root."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache_root()
+
+    def path(self, kind: str, key: str) -> Path:
+        """Return where the entry is, whether it exists or not."""
+        return self.root / kind / key
+
+    def find(self, kind: str, key: str) -> Path | None:
+        """Return the entry's folder if it is there, and mark it as used now."""
+        path = self.path(kind, key)
+        if not path.is_dir():
+            return None
+        with _ignore_os_error():
+            os.utime(path)  # `prune` keeps what was used last
+        return path
+
+    def get(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        """Return the entry's folder, calling ``build(empty_folder)`` first if it is missing.
+
+        ``build`` runs in one process at a time for one key; the others wait and find it done.
+
+        Raises:
+            HostError: no space left, or the cache cannot be written.
+        """
+        if found := self.find(kind, key):
+            return found
+        with self.lock(kind, key):
+            if found := self.find(kind, key):
+                return found
+            return self._build(kind, key, build)
+
+    @contextmanager
+    def lock(self, kind: str, key: str) -> Iterator[None]:
+        """Hold the inter-process lock of one entry."""
+        folder = self.root / kind
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder / f".lock-{key}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise HostError(
+                f"cannot write the cache in {folder}: {error.strerror}",
+                hint="free some space, or name another folder in LPHARNESS_CACHE",
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _build(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        folder = self.root / kind
+        self._sweep(folder)
+        aside = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{key}-{os.getpid()}-", dir=folder))
+        try:
+            build(aside)
+            final = folder / key
+            aside.chmod(0o755)
+            aside.rename(final)
+        except OSError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise HostError(
+                    f"no space left for {kind} {key} in {folder}",
+                    hint="free some, run `lpharness kernels prune`, or set LPHARNESS_CACHE",
+                ) from error
+            raise
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        return final
+
+    @staticmethod
+    def _sweep(folder: Path) -> None:
+        """Remove what builders left that no longer live."""
+        for leftover in folder.glob(f"{_TEMPORARY}*"):
+            pid = leftover.name.rsplit("-", 2)[-2]
+            if pid.isdigit() and not Path("/proc", pid).exists():
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def entries(self, kind: str) -> list[Path]:
+        """Return the whole entries of a kind, most recently used first."""
+        folder = self.root / kind
+        if not folder.is_dir():
+            return []
+        found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+    def remove(self, kind: str, key: str) -> int:
+        """Remove an entry and return the bytes it freed."""
+        with self.lock(kind, key):
+            path = self.path(kind, key)
+            size = disk_usage(path)
+            gone = path.with_name(f"{_TEMPORARY}{key}-{os.getpid()}-removed{time.monotonic_ns()}")
+            path.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        return size
+
+
+def disk_usage(path: Path) -> int:
+    """Return the bytes a tree takes on disk, holes not counted."""
+    total = 0
+    for folder, _, files in os.walk(path):
+        for name in files:
+            with _ignore_os_error():
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512  # noqa: PTH118
+    return total
+
+
+@contextmanager
+def _ignore_os_error() -> Iterator[None]:
+    with suppress(OSError):
+        yield
