@@ -1,0 +1,352 @@
+"""The kinds of things a trial sees.
+
+Every event is an immutable, tagged `msgspec` struct: one JSON line in ``timeline.jsonl``.
+Checks read nothing else of a running guest, so a recorded timeline can be judged again.
+
+Clocks: ``host_ns`` is nanoseconds of the host's ``CLOCK_MONOTONIC`` since the trial began, the
+moment the harness *learnt* of the event. ``guest_ns`` is the guest's ``CLOCK_BOOTTIME`` in
+nanoseconds, the moment it *happened*, where the guest stamped it. `ClockRead` events tie the two.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct, field
+
+
+class Phase(StrEnum):
+    """The chapters of a trial, in order."""
+
+    BUILD = "build"
+    BOOT = "boot"
+    BASELINE = "baseline"
+    LOAD = "load"
+    TRANSITION = "transition"
+    STEADY = "steady"
+    UNLOAD = "unload"
+    AFTER = "after"
+    END = "end"
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """Base of all events; see the module for the two clocks."""
+
+    host_ns: int
+    guest_ns: int | None = None
+
+
+class PhaseBegan(Event, frozen=True, kw_only=True, tag="phase-began"):
+    """A chapter begins; ``module`` names the livepatch that load, transition and steady are of."""
+
+    phase: Phase
+    module: str | None = None
+
+
+class Note(Event, frozen=True, kw_only=True, tag="note"):
+    """Something the harness did or decided that a reader should know (a fallback, a skip)."""
+
+    text: str
+
+
+# --- the guest -----------------------------------------------------------------------------
+
+
+class GuestStarted(Event, frozen=True, kw_only=True, tag="guest-started"):
+    """The guest answers commands. ``seconds`` is host time from the request to the answer."""
+
+    how: Literal["boot", "restore"]
+    seconds: float
+    accelerator: str
+    why: str = ""
+    """Why it was booted or restored, for example the reason a restore fell back to a boot."""
+
+
+class GuestNotified(Event, frozen=True, kw_only=True, tag="guest-notified"):
+    """The machine monitor told of an event: QMP's name (``RESET``, ``SHUTDOWN``, …) and data."""
+
+    name: str
+    data: str = ""
+
+
+class GuestEnded(Event, frozen=True, kw_only=True, tag="guest-ended"):
+    """The guest is gone; ``condition`` is a `lpharness.guests.contract.Condition` value."""
+
+    condition: str
+    detail: str = ""
+
+
+class ClockRead(Event, frozen=True, kw_only=True, tag="clock-read"):
+    """The guest's clock was ``guest_ns`` at ``host_ns``, to ± ``uncertainty_ns``."""
+
+    uncertainty_ns: int
+
+
+class Vitals(Event, frozen=True, kw_only=True, tag="vitals"):
+    """Signs of one unbroken life of the guest's kernel and of a process in it."""
+
+    boot_id: str
+    uptime_ns: int
+    taint: int
+    """``/proc/sys/kernel/tainted``."""
+    witness_pid: int | None
+    """A process started before the patch; ``None`` when it is gone."""
+    witness_start_ticks: int | None
+    """Field 22 of its ``/proc/PID/stat``: tells the same process from one with its number."""
+    connection_alive: bool | None
+    """A TCP connection opened before the patch still echoes; ``None`` if it was never opened."""
+    modules: tuple[str, ...]
+    """``/proc/modules``, names only."""
+    connection_detail: str = ""
+
+
+# --- the livepatch -------------------------------------------------------------------------
+
+
+class ModuleLoadTried(Event, frozen=True, kw_only=True, tag="module-load-tried"):
+    """``finit_module`` returned. ``errno`` is 0 or the positive error number."""
+
+    module: str
+    errno: int
+    seconds: float
+    detail: str = ""
+
+
+class ModuleUnloadTried(Event, frozen=True, kw_only=True, tag="module-unload-tried"):
+    """``delete_module`` returned; ``waited_s`` is how long the reference count took to drop."""
+
+    module: str
+    errno: int
+    seconds: float
+    waited_s: float = 0.0
+    detail: str = ""
+
+
+class ObjectState(Struct, frozen=True):
+    """One ``<object>`` folder of a patch in sysfs."""
+
+    patched: bool | None
+    """The ``patched`` attribute; ``None`` on kernels without it."""
+    functions: tuple[str, ...]
+    """Names of the function folders, ``NAME,SYMPOS``."""
+
+
+class PatchSysfs(Event, frozen=True, kw_only=True, tag="patch-sysfs"):
+    """``/sys/kernel/livepatch/<patch>`` as it stood; ``present`` false when it is not there."""
+
+    patch: str
+    present: bool
+    enabled: bool | None = None
+    transition: bool | None = None
+    objects: dict[str, ObjectState] = field(default_factory=dict)
+    refcount: int | None = None
+    """``/sys/module/<patch>/refcnt``; ``None`` when the module is not loaded."""
+
+
+class TransitionMarked(Event, frozen=True, kw_only=True, tag="transition-marked"):
+    """The kernel said where a transition stands; ``guest_ns`` is the kernel's own stamp."""
+
+    patch: str
+    mark: Literal["began", "reversed", "completed", "forced"]
+    direction: Literal["patching", "unpatching"]
+    source: Literal["kmsg", "tracing", "sysfs"]
+
+
+class TaskMoved(Event, frozen=True, kw_only=True, tag="task-moved"):
+    """A task's ``patch_state`` became ``to``: at ``guest_ns`` at the latest."""
+
+    patch: str
+    pid: int
+    comm: str
+    to: Literal[0, 1]
+    kthread: bool
+    not_before_ns: int | None = None
+    """Guest time at which it was last seen in the other state; ``None`` if traced exactly."""
+
+
+class Blocker(Struct, frozen=True):
+    """A task that has not moved yet, and why it may not."""
+
+    pid: int
+    comm: str
+    kthread: bool
+    state: str
+    """The letter of ``/proc/PID/stat``."""
+    stack: tuple[str, ...]
+    """``/proc/PID/stack``, function+offset, innermost first."""
+
+
+class TasksSampled(Event, frozen=True, kw_only=True, tag="tasks-sampled"):
+    """How many tasks were in which ``patch_state`` (-1, 0, 1), and who lagged behind."""
+
+    patch: str
+    target: Literal[0, 1]
+    idle: int
+    unpatched: int
+    patched: int
+    blockers: tuple[Blocker, ...] = ()
+
+
+class EnabledFunction(Struct, frozen=True):
+    """One line of tracefs ``enabled_functions``."""
+
+    name: str
+    ip_modify: bool
+    handlers: tuple[str, ...]
+    """Callback symbols named on the line; empty when several users hide behind one trampoline."""
+    line: str
+
+
+class EnabledFunctions(Event, frozen=True, kw_only=True, tag="enabled-functions"):
+    """The lines of ``enabled_functions`` that are about the case's functions."""
+
+    functions: tuple[EnabledFunction, ...]
+
+
+class FunctionBytes(Event, frozen=True, kw_only=True, tag="function-bytes"):
+    """The first bytes of a function as they stand in the kernel's memory (``/proc/kcore``)."""
+
+    object: str
+    function: str
+    sympos: int
+    hex: str
+    """Empty when they could not be read; then ``detail`` says why."""
+    detail: str = ""
+
+
+class CallsCounted(Event, frozen=True, kw_only=True, tag="calls-counted"):
+    """Entries into a function's *body* during a window, counted by kprobes past its ftrace site.
+
+    ``side`` old is the kernel's function, new the patch's. ``missed`` are kprobe misses.
+    """
+
+    module: str
+    function: str
+    side: Literal["old", "new"]
+    hits: int
+    missed: int
+    window_ns: int
+    driven: bool
+    """Whether something was made to call the function during the window."""
+
+
+class CallSeen(Event, frozen=True, kw_only=True, tag="call-seen"):
+    """One entry into a function's body during a transition (a sample: see `CallsLost`)."""
+
+    module: str
+    function: str
+    side: Literal["old", "new"]
+    pid: int
+    comm: str
+
+
+class CallsLost(Event, frozen=True, kw_only=True, tag="calls-lost"):
+    """The trace ring overran: this many calls of the transition were not seen."""
+
+    count: int
+
+
+class TracingUnavailable(Event, frozen=True, kw_only=True, tag="tracing-unavailable"):
+    """Calls of a function could not be counted; ``reason`` is the kernel's answer."""
+
+    function: str
+    side: Literal["old", "new"]
+    reason: str
+
+
+# --- what the case asks --------------------------------------------------------------------
+
+
+class Probed(Event, frozen=True, kw_only=True, tag="probed"):
+    """A probe of the case was run. ``state`` is the behaviour that is due: see `Case.probes`."""
+
+    probe: str
+    state: str
+    exit_status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class ActionTaken(Event, frozen=True, kw_only=True, tag="action-taken"):
+    """A step of the case's own was run in the guest (setup, target load, release, cleanup)."""
+
+    action: str
+    exit_status: int
+    detail: str = ""
+
+
+# --- load ----------------------------------------------------------------------------------
+
+
+class WorkloadBegan(Event, frozen=True, kw_only=True, tag="workload-began"):
+    """A workload's workers run."""
+
+    workload: str
+    workers: int
+
+
+class WorkloadSample(Event, frozen=True, kw_only=True, tag="workload-sample"):
+    """One report of one worker. Counts run from the workload's start."""
+
+    workload: str
+    worker: int
+    operations: int
+    errors: int
+    longest_gap_ns: int
+    """Longest time between two operations of this worker since its previous report."""
+
+
+class WorkloadEnded(Event, frozen=True, kw_only=True, tag="workload-ended"):
+    """A workload ended, as asked or not; ``exit_status`` -1 when it had to be abandoned."""
+
+    workload: str
+    exit_status: int
+    asked: bool
+    detail: str = ""
+
+
+# --- the console ---------------------------------------------------------------------------
+
+
+class ConsoleFound(Event, frozen=True, kw_only=True, tag="console-found"):
+    """The classifier recognised something on the kernel's console."""
+
+    name: str
+    """The pattern's name, for example ``oops`` or ``livepatch-complete``."""
+    severity: str
+    """``fatal``, ``bad``, ``odd`` or ``expected``: see ``lpharness/console/patterns.toml``."""
+    line: int
+    """1-based line of ``console.log``."""
+    text: str
+
+
+AnyEvent = (
+    PhaseBegan
+    | Note
+    | GuestStarted
+    | GuestNotified
+    | GuestEnded
+    | ClockRead
+    | Vitals
+    | ModuleLoadTried
+    | ModuleUnloadTried
+    | PatchSysfs
+    | TransitionMarked
+    | TaskMoved
+    | TasksSampled
+    | EnabledFunctions
+    | FunctionBytes
+    | CallsCounted
+    | CallSeen
+    | CallsLost
+    | TracingUnavailable
+    | Probed
+    | ActionTaken
+    | WorkloadBegan
+    | WorkloadSample
+    | WorkloadEnded
+    | ConsoleFound
+)
+"""Any event, for decoding a line of ``timeline.jsonl``."""
