@@ -1,0 +1,1 @@
+"""Reading and writing livepatch ELF; knows nothing of guests or kernels on disk."""
