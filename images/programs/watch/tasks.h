@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every task's patch_state, swept from /proc. */
+#ifndef LPH_WATCH_TASKS_H
+#define LPH_WATCH_TASKS_H
+
+#include <stdbool.h>
+
+/* Forget what was known: a new transition begins towards @target (0 or 1). */
+void tasks_begin(int target);
+
+/* The kernel told that task @pid moved itself at @t. */
+void tasks_moved_itself(int pid, long long t);
+
+/* The kernel told at @t that every task has moved: so has who was seen lagging before. */
+void tasks_completed(long long t);
+
+/*
+ * Look at every task, print who moved since the last look and how many are in which state;
+ * @name_blockers also prints each laggard with its stack. Returns how long it took.
+ */
+long long tasks_sweep(bool name_blockers);
+
+#endif

@@ -1,0 +1,136 @@
+"""The guest's own C programs: static, small, and compiled once for each content."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lpharness.base.cache import Cache
+from lpharness.base.errors import HostError, InputError
+from lpharness.base.hashing import identity, sha256_file
+from lpharness.base.resources import data_dir
+
+_FLAGS = (
+    *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
+    *("-static", "-s", "-Wl,--build-id=none"),
+    # Kernel headers (linux/*.h, asm/*.h) are not part of musl: found here, after musl's own.
+    *("-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"),
+)
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C compiler that can link statically."""
+
+    command: str
+    identity: str
+    """Of its version and of the C library that it links in."""
+
+
+def program_names() -> list[str]:
+    """Return the names of the programs that there are."""
+    return sorted(path.stem for path in _folder().glob("*.c"))
+
+
+def compile_program(name: str, *, cache: Cache | None = None) -> Path:
+    """Return the static executable made of ``images/programs/NAME.c`` and ``NAME/*.c``.
+
+    Cached by the content of the sources, of all headers beside them, and by compiler and C library.
+    The outcome does not depend on where the sources lie.
+
+    Raises:
+        InputError: there is no such program.
+        HostError: it does not compile, or there is no compiler that can link statically.
+    """
+    sources = _sources(name)
+    headers = sorted([*_folder().glob("*.h"), *(_folder() / name).glob("*.h")])
+    compiler = find_compiler()
+    contents = [(str(p.relative_to(_folder())), sha256_file(p)) for p in (*sources, *headers)]
+    key = identity(name, compiler.identity, repr(_FLAGS), repr(contents))
+    entry = (cache or Cache()).get(
+        "programs", key, lambda folder: _compile(compiler, name, sources, folder / name)
+    )
+    return entry / name
+
+
+@lru_cache
+def find_compiler() -> Compiler:
+    """Return ``musl-gcc``, or else ``gcc`` with glibc's static library.
+
+    Raises:
+        HostError: there is neither.
+    """
+    for command, library in (("musl-gcc", _musl_library()), ("gcc", _glibc_library())):
+        if shutil.which(command) and library.is_file():
+            version = _output(command, "--version").splitlines()[0]
+            return Compiler(command, identity(command, version, sha256_file(library)))
+    raise HostError(
+        "no C compiler that can link statically, to build the guest's own programs",
+        hint="apt install musl-tools (or gcc and libc6-dev)",
+    )
+
+
+def _musl_library() -> Path:
+    # `musl-gcc -print-file-name` names glibc's.
+    return next(iter(sorted(Path("/usr/lib").glob("*-linux-musl/libc.a"))), Path("missing"))
+
+
+def _glibc_library() -> Path:
+    return Path(_output("gcc", "-print-file-name=libc.a") if shutil.which("gcc") else "missing")
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S, env=_environment()
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _sources(name: str) -> list[Path]:
+    main = _folder() / f"{name}.c"
+    if "/" in name or not main.is_file():
+        near = difflib.get_close_matches(name, program_names(), n=1)
+        raise InputError(
+            f"no guest program {name!r} in {_folder()}",
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
+    return [main, *sorted((_folder() / name).glob("*.c"))]
+
+
+def _compile(compiler: Compiler, name: str, sources: list[Path], out: Path) -> None:
+    # Relative names, so that no path of this host gets into messages or __FILE__.
+    relative = [str(path.relative_to(_folder())) for path in sources]
+    command = [compiler.command, "-I.", f"-I{name}", *relative, *_FLAGS, "-o", str(out)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=_folder(),
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HostError(f"{compiler.command} did not finish {name} in {_TIMEOUT_S} s") from error
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
+        raise HostError(
+            f"the guest program {name} does not compile: {first.strip()}",
+            hint=f"cd {_folder()} && {' '.join(command[:-2])} -o /dev/null",
+        )
+    out.chmod(0o755)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
+
+
+def _folder() -> Path:
+    return data_dir("images") / "programs"
