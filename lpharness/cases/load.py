@@ -1,0 +1,109 @@
+"""From a folder with ``case.toml`` to a `Case` that has been checked as far as data can be."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lpharness.base.errors import InputError
+from lpharness.base.resources import data_dir
+from lpharness.cases.keys import refuse_unknown_keys
+from lpharness.cases.model import Case
+from lpharness.cases.rules import check
+
+FILE_NAME = "case.toml"
+_LOADER_ONLY = frozenset({"name", "folder"})
+_LARGEST = 1 << 20  # bytes; a case.toml is a few kilobytes
+
+
+def bundled() -> list[str]:
+    """Return the names of the cases that travel with lpharness, sorted."""
+    return sorted(file.parent.name for file in data_dir("patches").glob(f"*/{FILE_NAME}"))
+
+
+def load(name_or_path: str | Path) -> Case:
+    """Read and check a case.
+
+    Args:
+        name_or_path: the name of a bundled case, a case's folder, or its ``case.toml``.
+
+    Raises:
+        InputError: there is no such case, or its file says something that cannot be; the message
+            names the file and the key.
+    """
+    file = _find(name_or_path)
+    raw = _read(file)
+    refuse_unknown_keys(file, raw, Case, hidden=_LOADER_ONLY)
+    _translate_any(raw)
+    folder = file.parent
+    try:
+        case = msgspec.convert(raw, Case)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{file}: {_in_words(error)}", hint="docs/cases.md has every key"
+        ) from None
+    case = msgspec.structs.replace(case, name=folder.name, folder=folder)
+    check(case, file)
+    return case
+
+
+def _find(name_or_path: str | Path) -> Path:
+    """Return the ``case.toml`` meant: a bundled name wins unless it is written as a path."""
+    text = str(name_or_path)
+    if "/" not in text and text in bundled():
+        return (data_dir("patches") / text / FILE_NAME).resolve()
+    path = Path(name_or_path)
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.is_file():
+        return file.resolve()
+    if path.is_dir():
+        raise InputError(
+            f"{path}: no {FILE_NAME} in this folder",
+            hint="`lpharness case new NAME` writes a case that builds and runs",
+        )
+    near = difflib.get_close_matches(text, bundled(), 1)
+    raise InputError(
+        f"no case {text!r}: neither bundled nor a folder",
+        hint=f"did you mean {near[0]}?" if near else "`lpharness case list` shows what there is",
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise InputError(f"{file}: larger than 1 MiB, not a case")
+        return tomllib.loads(data.decode())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 text (byte {error.start})") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{file}: not TOML: {error}") from None
+
+
+def _translate_any(raw: dict[str, Any]) -> None:
+    """Turn ``exit = "any"`` into ``None``, which TOML cannot write."""
+    probes = raw.get("probe")
+    for probe in probes if isinstance(probes, list) else ():
+        states = probe.get("state") if isinstance(probe, dict) else None
+        for outcome in states.values() if isinstance(states, dict) else ():
+            if isinstance(outcome, dict) and outcome.get("exit") == "any":
+                outcome["exit"] = None
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """Turn msgspec's "Expected `str`, got `int` - at `$.probe[0].run`" round, key first."""
+    text = str(error)
+    match = re.fullmatch(r"(?P<what>.*) - at `\$\.?(?P<where>.*)`", text)
+    if not match:
+        match = re.fullmatch(r"(?P<what>.*)", text)
+        return re.sub(r"missing required field `(\w+)`", r"the key `\1` is missing", text)
+    what = re.sub(r".*missing required field (`\w+`)", r"the key \1 is missing", match["what"])
+    return f"{match['where'] or 'top level'}: {what[0].lower()}{what[1:]}"

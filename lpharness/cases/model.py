@@ -1,0 +1,186 @@
+"""The data of ``case.toml``; ``docs/cases.md`` teaches it.
+
+A case's *states* are names of behaviour: ``original`` before any patch and after the last was
+unloaded, ``patched`` while a patch is on. A case with several modules may instead name a state
+after a module (``lph_v2``) where its behaviour differs from the first one's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct, field
+
+
+class Function(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A function the case means to replace; held against what `inspect` reads in the module."""
+
+    old: str
+    object: str = "vmlinux"
+    sympos: int = 0
+    new: str = ""
+
+
+class Delta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
+            rename={"old": "from", "new": "to"}):  # fmt: skip
+    """What changed between two of the archive's source packages: a fix as it was shipped."""
+
+    old: str
+    """Version of ``linux-source-*``, for example ``6.1.192-1``."""
+    new: str
+    files: tuple[str, ...]
+    """Paths in the tree, for example ``fs/ext4/mballoc.c``."""
+
+
+class ModuleSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One livepatch module of the case, in the order in which they are loaded."""
+
+    name: str
+    source: str = ""
+    """A ``.c`` beside ``case.toml``."""
+    patch: str = ""
+    """A source diff for the engine."""
+    delta: Delta | None = None
+    """A source diff that the archive's own packages make."""
+    prebuilt: str = ""
+    """A ``.ko``."""
+    replaces: bool = False
+    """Whether it is an atomic replace of all earlier ones."""
+    functions: tuple[Function, ...] = field(default=(), name="function")
+
+
+class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a stream must look like; every given condition must hold."""
+
+    equals: str | None = None
+    """Compared after trailing white space is dropped on both sides."""
+    contains: str | None = None
+    lacks: str | None = None
+    matches: str | None = None
+    """A regular expression, searched in the whole text, ``MULTILINE``."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a probe must come out in one state."""
+
+    exit: int | None = 0
+    """``None`` (``exit = "any"`` in the file) when the exit status doesn't matter."""
+    stdout: Text = Text()
+    stderr: Text = Text()
+
+
+class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command that makes the change visible, and what it shows in each state."""
+
+    name: str
+    run: str
+    """A shell command for the guest's ``/bin/sh -c``."""
+    states: dict[str, Outcome] = field(name="state")
+    """At least ``original`` and ``patched``."""
+    timeout_s: float = 10.0
+
+    def outcome(self, state: str) -> Outcome:
+        """Return what is due in ``state``; a module's own state falls back to ``patched``."""
+        return self.states.get(state) or self.states["patched"]
+
+
+class Stall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transition that must not finish until ``release`` is run."""
+
+    comm: str
+    """Name of the blocking task, as in ``/proc/PID/comm``."""
+    function: str
+    """Function that must be on the blocker's stack."""
+    release: str
+    """Shell command that lets the blocker leave."""
+    seconds: float = 3.0
+    """How long the stall is watched before the release, in guest seconds."""
+
+
+class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Kernel modules whose functions the case patches."""
+
+    modules: tuple[str, ...]
+
+
+class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to run the case; each is a trial of its own."""
+
+    name: str
+    target: Literal["before", "after"] = "before"
+    """Whether the target's modules are loaded before or after the livepatch."""
+
+
+class Drive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a workload reaches the patched path."""
+
+    run: str = ""
+    """Shell command that calls the patched function a few times; used while calls are counted."""
+    file: str = ""
+    """For ``proc-reader``: the file to read."""
+    syscall: str = ""
+    """For ``syscall-hammer``: a system call's name, e.g. ``personality``."""
+    arguments: tuple[int, ...] = ()
+    """For ``syscall-hammer``: its arguments."""
+    park: str = ""
+    """For ``sleepers``: the system call that tasks are parked in, e.g. ``pause``."""
+
+
+class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the trial must come to, where that is not plain success."""
+
+    transition_s: float = 30.0
+    """Longest transition in guest seconds that is still fine; see `transition_bound`."""
+    stall: Stall | None = None
+    xfail: str = ""
+    """Why the case is expected to fail; then a failure is ``xfail`` and a pass ``xpass``."""
+    force: bool = False
+    """Whether the harness may write ``force``; nothing else ever does."""
+    taint: int = 32768 | 4096 | 8192
+    """Taint bits that the case may add: livepatch, out of tree, unsigned."""
+    console: tuple[str, ...] = ()
+    """Names of console patterns that are no fault in this case."""
+
+    def transition_bound(self, accelerator: str) -> float:
+        """Return the guest seconds that a transition may take under an accelerator.
+
+        The kernel's own timers run alike everywhere, but 6.12 rewrites thousands of call sites at
+        each end of a transition (``sched_dynamic_klp_enable``, kernel/sched/core.c) and waits for
+        every CPU each time; with all CPUs emulated in one thread that can take most of a minute.
+        """
+        return self.transition_s * (_EMULATION if accelerator == "tcg" else 1.0)
+
+
+_EMULATION = 4.0
+
+
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One livepatch under test."""
+
+    title: str
+    modules: tuple[ModuleSource, ...] = field(name="module")
+    probes: tuple[Probe, ...] = field(name="probe")
+    schema: int = 1
+    summary: str = ""
+    kernels: tuple[str, ...] = ("debian:*",)
+    """Patterns (``fnmatch`` on ``debian:RELEASE`` or on the spec) of kernels it is meant for."""
+    image: str = "minimal"
+    workloads: tuple[str, ...] = ("idle",)
+    """The workloads it makes sense with; the first is the default."""
+    guest_modules: tuple[str, ...] = ()
+    """Kernel modules to put into the image besides the target's."""
+    target: Target | None = None
+    variants: tuple[Variant, ...] = field(default=(), name="variant")
+    drive: Drive = Drive()
+    expect: Expect = Expect()
+    setup: tuple[str, ...] = ()
+    """Shell commands run before the baseline."""
+    cleanup: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    references: dict[str, str] = field(default_factory=dict)
+    """CVE, commit, changelog line: shown in reports."""
+    name: str = ""
+    """The folder's name; set by the loader, not in the file."""
+    folder: Path | None = None
+    """Where it was loaded from; set by the loader, not in the file."""

@@ -1,0 +1,162 @@
+"""What a case must hold to beyond its types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lpharness.base.errors import InputError
+from lpharness.cases.model import Case, ModuleSource, Outcome, Probe, Text
+
+SCHEMA = 1
+LONGEST_STALL_S = 12.0
+"""The kernel signals the tasks it waits for at its 15th retry, one retry a second
+(``SIGNALS_TIMEOUT`` in kernel/livepatch/transition.c), which would end a stall by itself."""
+
+_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SOURCES = ("source", "patch", "delta", "prebuilt")
+_MODULE_NAME = re.compile(r"[A-Za-z0-9_]{1,55}")  # MODULE_NAME_LEN, include/linux/moduleparam.h
+
+
+def check(case: Case, file: Path) -> None:
+    """Refuse a case whose parts do not fit together.
+
+    Raises:
+        InputError: the first thing that is wrong, by file and key.
+    """
+    for where, what, hint in _faults(case):
+        raise InputError(f"{file}: {where}: {what}", hint=hint)
+
+
+Fault = tuple[str, str, str | None]
+
+
+def _faults(case: Case) -> Iterator[Fault]:
+    if case.schema != SCHEMA:
+        yield "schema", f"{case.schema} is not known", f"this lpharness reads schema {SCHEMA}"
+    if not _CASE_NAME.fullmatch(case.name):
+        yield "name", f"the folder's name {case.name!r} is no case name", "letters, digits, . _ -"
+    yield from _few("kernels", case.kernels)
+    yield from _few("workloads", case.workloads)
+    yield from _modules(case)
+    yield from _probes(case)
+    yield from _variants(case)
+    yield from _expectations(case)
+
+
+def _few(where: str, values: Iterable[str]) -> Iterator[Fault]:
+    if not list(values):
+        yield where, "is empty", "leave it out for the default, or name at least one"
+
+
+def _modules(case: Case) -> Iterator[Fault]:
+    yield from _few("module", (module.name for module in case.modules))
+    yield from _unique("module", (module.name for module in case.modules))
+    for index, module in enumerate(case.modules):
+        where = f"module[{index}]"
+        if not _MODULE_NAME.fullmatch(module.name):
+            yield f"{where}.name", f"{module.name!r} is no module name", "letters, digits and _"
+        given = [key for key in _SOURCES if getattr(module, key)]
+        if len(given) != 1:
+            named = ", ".join(f"`{key}`" for key in _SOURCES)
+            yield where, f"needs exactly one of {named}", None
+        if module.delta is not None:
+            yield from _few(f"{where}.delta.files", module.delta.files)
+        for key in [key for key in given if key != "delta"]:
+            yield from _file_inside(case, f"{where}.{key}", getattr(module, key))
+        yield from _source_kind(where, module)
+
+
+def _source_kind(where: str, module: ModuleSource) -> Iterator[Fault]:
+    for key, suffix in (("source", ".c"), ("prebuilt", ".ko")):
+        value = getattr(module, key)
+        if value and not value.endswith(suffix):
+            yield f"{where}.{key}", f"{value!r} does not end in {suffix}", None
+
+
+def _file_inside(case: Case, where: str, name: str) -> Iterator[Fault]:
+    """Check that a file lies in the case's folder, links followed."""
+    assert case.folder is not None
+    folder = case.folder.resolve()
+    if "\0" in name or not (folder / name).resolve().is_relative_to(folder):
+        yield where, f"{name!r} climbs out of the case's folder", "copy the file into the folder"
+    elif not (folder / name).is_file():
+        yield where, f"there is no file {name!r} in the case's folder", None
+
+
+def _probes(case: Case) -> Iterator[Fault]:
+    yield from _few("probe", (probe.name for probe in case.probes))
+    yield from _unique("probe", (probe.name for probe in case.probes))
+    modules = {module.name for module in case.modules}
+    for index, probe in enumerate(case.probes):
+        yield from _probe(f"probe[{index}]", probe, modules)
+    if all(probe.states["original"] == probe.states["patched"] for probe in case.probes):
+        yield (
+            "probe",
+            "no probe tells `patched` from `original`",
+            "a case must make its change visible: let one probe come out differently",
+        )
+
+
+def _probe(where: str, probe: Probe, modules: set[str]) -> Iterator[Fault]:
+    if probe.timeout_s <= 0:
+        yield f"{where}.timeout_s", "must be more than 0", None
+    for state in ("original", "patched"):
+        if state not in probe.states:
+            yield f"{where}.state", f"`{state}` is missing", "each probe needs original and patched"
+    for state, outcome in probe.states.items():
+        if state not in modules | {"original", "patched"}:
+            yield (
+                f"{where}.state.{state}",
+                "is neither original, patched nor a module of the case",
+                None,
+            )
+        yield from _outcome(f"{where}.state.{state}", outcome)
+
+
+def _outcome(where: str, outcome: Outcome) -> Iterator[Fault]:
+    if outcome.exit is not None and not 0 <= outcome.exit <= 255:
+        yield f"{where}.exit", f"{outcome.exit} is no exit status", '0 to 255, or "any"'
+    streams: tuple[tuple[str, Text], ...] = (
+        ("stdout", outcome.stdout),
+        ("stderr", outcome.stderr),
+    )
+    for stream, text in streams:
+        if text.matches is None:
+            continue
+        try:
+            re.compile(text.matches, re.MULTILINE)
+        except (re.error, RecursionError, OverflowError) as error:
+            yield f"{where}.{stream}.matches", f"not a regular expression: {error}", None
+
+
+def _variants(case: Case) -> Iterator[Fault]:
+    yield from _unique("variant", (variant.name for variant in case.variants))
+    for index, variant in enumerate(case.variants):
+        if not _CASE_NAME.fullmatch(variant.name):
+            yield f"variant[{index}].name", f"{variant.name!r} is no name", "letters, digits, . _ -"
+        if variant.target == "after" and case.target is None:
+            yield f"variant[{index}].target", "is `after`, but the case has no [target]", None
+    if case.target is not None:
+        yield from _few("target.modules", case.target.modules)
+
+
+def _expectations(case: Case) -> Iterator[Fault]:
+    if case.expect.transition_s <= 0:
+        yield "expect.transition_s", "must be more than 0", None
+    stall = case.expect.stall
+    if stall is not None and not 0 < stall.seconds <= LONGEST_STALL_S:
+        yield (
+            "expect.stall.seconds",
+            f"must be more than 0 and at most {LONGEST_STALL_S:g}",
+            "after about 15 s the kernel itself signals the tasks that it waits for",
+        )
+
+
+def _unique(where: str, names: Iterable[str]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield where, f"the name {name!r} is used twice", None
+        seen.add(name)

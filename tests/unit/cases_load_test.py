@@ -1,0 +1,226 @@
+"""A case is loaded as it is written, or refused by file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lpharness.base.errors import InputError
+from lpharness.cases import bundled, load, write_skeleton
+from lpharness.cases.model import Outcome
+
+GOOD = """
+title = "A title"
+[[module]]
+name = "lph_x"
+source = "x.c"
+[[module.function]]
+old = "f"
+[[probe]]
+name = "p"
+run = "cat /proc/x"
+[probe.state.original]
+stdout.equals = "a"
+[probe.state.patched]
+stdout.equals = "b"
+"""
+
+
+def case_in(folder: Path, text: str) -> Path:
+    case = folder / "case-x"
+    case.mkdir(exist_ok=True)
+    (case / "case.toml").write_text(text)
+    (case / "x.c").write_text("")
+    return case
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load(case_in(folder, text))
+    assert caught.value.message.startswith(f"{folder}/case-x/case.toml: ")
+    assert "\n" not in caught.value.message
+    return str(caught.value).removeprefix(f"{folder}/case-x/case.toml: ")
+
+
+def test_loads_folder_and_file(tmp_path: Path) -> None:
+    folder = case_in(tmp_path, GOOD)
+    case = load(folder)
+    assert case == load(folder / "case.toml")
+    assert (case.name, case.folder, case.title) == ("case-x", folder, "A title")
+    assert case.modules[0].functions[0].object == "vmlinux"
+    assert case.probes[0].outcome("patched").stdout.equals == "b"
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_every_bundled_case_loads(name: str) -> None:
+    case = load(name)
+    assert case.name == name
+    assert case.summary
+    assert all(module.functions for module in case.modules)
+
+
+def test_the_bundled_cases_are_those_that_were_promised() -> None:
+    assert {
+        "atomic-replace",
+        "callbacks-shadow",
+        "cmdline",
+        "hot-syscall",
+        "module-function",
+        "stall",
+    } <= set(bundled())
+
+
+def test_a_skeleton_is_a_case(tmp_path: Path) -> None:
+    case = load(write_skeleton(tmp_path / "fix-it"))
+    assert case.name == "fix-it"
+    assert case.modules[0].name == "lph_fix_it"
+    assert "@" not in (tmp_path / "fix-it/lph_fix_it.c").read_text()
+
+
+@pytest.mark.parametrize("name", ["", "UPPER", "has space", "-x", "a" * 41, "."])
+def test_a_skeleton_needs_a_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        write_skeleton(tmp_path / name)
+
+
+def test_a_skeleton_overwrites_nothing(tmp_path: Path) -> None:
+    write_skeleton(tmp_path / "x1")
+    with pytest.raises(InputError, match="there already"):
+        write_skeleton(tmp_path / "x1")
+
+
+def test_unknown_names_suggest_the_nearest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no case 'cmdlin'.*did you mean cmdline\?"):
+        load("cmdlin")
+    with pytest.raises(InputError, match=r"no case\.toml in this folder"):
+        load(tmp_path)
+
+
+def test_a_bundled_name_wins_over_a_folder_but_a_path_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = case_in(tmp_path, GOOD)
+    folder.rename(tmp_path / "cmdline")
+    monkeypatch.chdir(tmp_path)
+    assert load("cmdline").title != "A title"
+    assert load("./cmdline").title == "A title"
+
+
+def test_any_exit_status(tmp_path: Path) -> None:
+    text = GOOD.replace("[probe.state.patched]", '[probe.state.patched]\nexit = "any"')
+    case = load(case_in(tmp_path, text))
+    assert case.probes[0].states["patched"].exit is None
+    assert case.probes[0].states["original"].exit == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("title =", "titel =", "unknown key `titel` (did you mean `title`?)"),
+        ("stdout.equals = \"b\"", 'stdot.equals = "b"',
+         "unknown key `probe[0].state.patched.stdot` (did you mean `stdout`?)"),
+        ("stdout.equals = \"b\"", 'stdout.equal = "b"',
+         "unknown key `probe[0].state.patched.stdout.equal` (did you mean `equals`?)"),
+        ('old = "f"', 'old = "f"\nsymps = 1',
+         "unknown key `module[0].function[0].symps` (did you mean `sympos`?)"),
+        ("title =", "name =", "unknown key `name`"),
+        ("title =", "folder =", "unknown key `folder`"),
+        ('title = "A title"', "title = 3", "title: expected `str`, got `int`"),
+        ('title = "A title"', "", "the key `title` is missing"),
+        ('run = "cat /proc/x"', "", "probe[0]: the key `run` is missing"),
+        ('title = "A title"', 'title = "A title"\nschema = 2', "schema: 2 is not known"),
+        ('source = "x.c"', "", "module[0]: needs exactly one of"),
+        ('source = "x.c"', 'source = "x.c"\nprebuilt = "x.ko"', "module[0]: needs exactly one of"),
+        ('source = "x.c"', 'source = "../x.c"', "module[0].source: '../x.c' climbs out"),
+        ('source = "x.c"', 'source = "/etc/passwd"', "module[0].source: '/etc/passwd' climbs out"),
+        ('source = "x.c"', 'source = "y.c"', "module[0].source: there is no file 'y.c'"),
+        ('source = "x.c"', 'source = "case.toml"', "'case.toml' does not end in .c"),
+        ('"lph_x"', '"lph-x"', "module[0].name: 'lph-x' is no module name"),
+        ('"lph_x"', f'"{"m" * 56}"', "is no module name"),
+        ("[probe.state.original]", "[probe.state.orginal]",
+         "probe[0].state: `original` is missing"),
+        ("[probe.state.patched]", "[probe.state.later]\n[probe.state.patched]",
+         "probe[0].state.later: is neither original, patched nor a module"),
+        ('stdout.equals = "b"', 'stdout.equals = "a"', "probe: no probe tells"),
+        ('stdout.equals = "b"', 'stdout.matches = "("', "not a regular expression"),
+        ("[probe.state.patched]", "[probe.state.patched]\nexit = 256", "256 is no exit status"),
+        ("[probe.state.patched]", '[probe.state.patched]\nexit = "all"', "probe[0].state"),
+        ('run = "cat /proc/x"', 'run = "x"\ntimeout_s = 0', "probe[0].timeout_s: must be more"),
+        ("[[module]]", 'workloads = []\n[[module]]', "workloads: is empty"),
+        ("[[module]]", '[[variant]]\nname = "v"\ntarget = "after"\n[[module]]',
+         "variant[0].target: is `after`, but the case has no [target]"),
+        ("[[module]]", '[[variant]]\nname = "v"\ntarget = "now"\n[[module]]', "variant[0].target"),
+        ("[[module]]",
+         '[expect.stall]\ncomm = "x"\nfunction = "f"\nrelease = "r"\nseconds = 14\n[[module]]',
+         "expect.stall.seconds: must be more than 0 and at most 12"),
+        ("title =", "title =", None),
+        ("[[module]]", "[[module", "not TOML"),
+        ('title = "A title"', "title = '''\n", "not TOML"),
+    ],
+)  # fmt: skip
+def test_refuses_by_file_and_key(tmp_path: Path, old: str, new: str, says: str | None) -> None:
+    assert old in GOOD
+    text = GOOD.replace(old, new)
+    if says is None:
+        load(case_in(tmp_path, text))
+    else:
+        assert says in refusal(tmp_path, text)
+
+
+def test_refuses_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    folder = case_in(tmp_path, GOOD)
+    (tmp_path / "outside.c").write_text("")
+    (folder / "x.c").unlink()
+    (folder / "x.c").symlink_to(tmp_path / "outside.c")
+    with pytest.raises(InputError, match="climbs out"):
+        load(folder)
+
+
+def test_refuses_what_is_no_text(tmp_path: Path) -> None:
+    folder = case_in(tmp_path, GOOD)
+    (folder / "case.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(InputError, match="not UTF-8"):
+        load(folder)
+    (folder / "case.toml").write_bytes(b"#" * (1 << 20) + b"\n")
+    with pytest.raises(InputError, match="larger than 1 MiB"):
+        load(folder)
+
+
+keys = st.sampled_from(
+    ["title", "module", "probe", "state", "expect", "target", "drive", "variant", "run", "x"]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(raw=st.dictionaries(keys, values, max_size=5))
+def test_wrong_shapes_are_refused_and_never_crash(raw: dict[str, object]) -> None:
+    import msgspec
+
+    from lpharness.cases.keys import refuse_unknown_keys
+    from lpharness.cases.load import _translate_any
+    from lpharness.cases.model import Case
+
+    try:
+        refuse_unknown_keys(Path("case.toml"), raw, Case)
+    except InputError as error:
+        assert "unknown key" in error.message  # noqa: PT017
+        return
+    _translate_any(raw)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(raw, Case)
+
+
+def test_a_module_may_have_a_state_of_its_own(tmp_path: Path) -> None:
+    text = GOOD + '\n[probe.state.lph_x]\nstdout.equals = "c"\n'
+    probe = load(case_in(tmp_path, text)).probes[0]
+    assert probe.outcome("lph_x").stdout.equals == "c"
+    assert probe.outcome("other") == probe.outcome("patched") != Outcome()
