@@ -1,0 +1,1 @@
+"""A kernel's source: the tree it was built from, diffs against it, what includes what."""

@@ -1,0 +1,141 @@
+"""Debian's ``linux-source-*``: the very source that a stock kernel was built from, unpacked once.
+
+The package holds one ``.tar.xz`` of 1.3 GB with Debian's patches applied. It is written in blocks,
+so that ``xz -T`` unpacks it on all processors; what only other architectures, documents and user
+space need is left where it is.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from lpharness.archive import Archive, Package
+from lpharness.base.errors import HostError, InputError
+from lpharness.base.progress import SILENT, Progress
+
+KIND = "sources"
+_LEFT_OUT = ("Documentation", "LICENSES", "tools/testing", "tools/perf", "samples", "rust")
+_ARCH = "x86"
+_LONGEST_S = 900
+
+
+def series_of(version: str) -> str:
+    """Return ``6.1`` for ``6.1.192-1``.
+
+    Raises:
+        InputError: it is no version of a kernel.
+    """
+    match = re.match(r"(\d+\.\d+)[.\-~+]", version)
+    if not match:
+        raise InputError(f"{version!r} is no version of a Debian kernel", hint="such as 6.1.192-1")
+    return match[1]
+
+
+def find_source(version: str, archive: Archive) -> Package:
+    """Return the source package of exactly one version.
+
+    Raises:
+        InputError: the archive does not have it (any more).
+        HostError: the archive cannot be asked.
+    """
+    name = f"linux-source-{series_of(version)}"
+    found = archive.find(name)
+    for package in found:
+        if package.version == version:
+            return package
+    there = ", ".join(package.version for package in found) or "none"
+    raise InputError(
+        f"the archive has no {name} {version} (it leaves some weeks after it is superseded)",
+        hint=f"it has {there}; --debs DIR takes a package you have, --mirror URL another archive",
+    )
+
+
+def unpack_source(version: str, archive: Archive, *, progress: Progress = SILENT) -> Path:
+    """Return the source tree of a version: shared, so nothing may be written there.
+
+    Args:
+        version: of the package, for example ``6.1.192-1``.
+        archive: where it is.
+        progress: told of the download and the unpacking.
+
+    Raises:
+        InputError: the archive does not have it.
+        HostError: it cannot be fetched or unpacked.
+    """
+    package = find_source(version, archive)
+    key = f"{package.name}-{package.sha256[:20]}"
+
+    def build(folder: Path) -> None:
+        _unpack(archive.download(package), folder, package, progress)
+
+    return archive.cache.get(KIND, key, build)
+
+
+def _unpack(deb: Path, folder: Path, package: Package, progress: Progress) -> None:
+    for tool, owner in (("xz", "xz-utils"), ("tar", "tar"), ("dpkg-deb", "dpkg")):
+        if shutil.which(tool) is None:
+            raise HostError(f"cannot unpack {package.name}: no {tool}", hint=f"install {owner}")
+    with progress.step(f"unpack {package.name} {package.version}"):
+        parts = folder / ".package"
+        _run(["dpkg-deb", "-x", str(deb), str(parts)], package)
+        tarball = parts / "usr/src" / f"{package.name}.tar.xz"
+        if not tarball.is_file():
+            raise HostError(f"{package.name} {package.version} has no {tarball.name}")
+        _extract(tarball, folder, package)
+        shutil.rmtree(parts)
+
+
+def _extract(tarball: Path, folder: Path, package: Package) -> None:
+    """Unpack a tarball's one folder into ``folder``, all processors at work."""
+    left_out = [f"--exclude={package.name}/{name}" for name in _LEFT_OUT]
+    left_out += [f"--exclude={package.name}/arch/{name}" for name in _other_architectures()]
+    reader = subprocess.Popen(
+        ["xz", "-dc", "-T0", str(tarball)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        _run(
+            ["tar", "-x", "-C", str(folder), "--strip-components=1", "--no-same-owner", *left_out],
+            package,
+            stdin=reader,
+        )
+        if reader.wait(timeout=60) not in (0, -signal.SIGPIPE):
+            said = reader.stderr.read().decode(errors="replace") if reader.stderr else ""
+            raise HostError(f"cannot unpack {tarball.name}: {said.strip()}")
+    finally:
+        reader.kill()
+        reader.communicate()
+
+
+def _other_architectures() -> list[str]:
+    names = (
+        "alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 openrisc "
+        "parisc powerpc riscv s390 sh sparc um xtensa"
+    )
+    return [name for name in names.split() if name != _ARCH]
+
+
+def _run(
+    argv: list[str], package: Package, *, stdin: subprocess.Popen[bytes] | None = None
+) -> None:
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=stdin.stdout if stdin else subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LONGEST_S,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise HostError(
+            f"cannot prepare {package.name}: no {argv[0]} on this host",
+            hint=f"install {argv[0]}",
+        ) from error
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).decode(errors="replace").strip()
+        if "No space left on device" in said:
+            raise HostError(f"no space left for {package.name}", hint="free 2 GB")
+        raise HostError(f"cannot unpack {package.name} {package.version}: {said[-300:]}")
