@@ -1,0 +1,144 @@
+"""The HTML report: one file that needs no network, made of templates that escape everything.
+
+The page's content security policy allows exactly the style and the script that it carries, by
+their hashes, and nothing else: whatever slipped through as markup could neither run nor load.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lpharness.results import picture, tasks
+from lpharness.results.excerpt import excerpt
+from lpharness.results.markdown import headline
+from lpharness.results.model import Trial, Verdict
+from lpharness.results.story import Story
+from lpharness.results.text import block, one_line, rate, seconds, visible
+
+_ORDER = (
+    Verdict.FAIL,
+    Verdict.XPASS,
+    Verdict.ERROR,
+    Verdict.XFAIL,
+    Verdict.SKIP,
+    Verdict.PASS,
+)
+
+
+class HtmlReport:
+    """Collects trials, each rendered as it is added, then makes the page."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._trials: list[Trial] = []
+        self._parts: list[Markup] = []
+
+    def add(self, story: Story) -> None:
+        """Render a trial; nothing else of the story is kept."""
+        self._trials.append(story.trial)
+        text = (
+            _environment()
+            .get_template("trial.html")
+            .render(
+                story=story,
+                trial=story.trial,
+                id=story.trial.id,
+                figures=story.figures,
+                timeline=picture.timeline_picture(story.events, story.figures),
+                transitions=tasks.task_pictures(story.events, story.figures),
+                console=excerpt(story.console, story.events, _cited(story.trial)),
+            )
+        )
+        self._parts.append(Markup(text))  # noqa: S704  # rendered with autoescape just above
+
+    def render(self) -> str:
+        """Return the page."""
+        style, script = _data("report.css"), _data("report.js")
+        counts = Counter(trial.verdict for trial in self._trials)
+        return (
+            _environment()
+            .get_template("report.html")
+            .render(
+                name=self._name,
+                headline=headline(self._trials),
+                shares=_shares(counts),
+                counts=[(verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]],
+                parts=self._worst_first(),
+                provenance=next(
+                    (t.provenance for t in self._trials if t.provenance.lpharness), None
+                ),
+                started=min((t.started_at for t in self._trials if t.started_at), default=""),
+                written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+                style=Markup(style),  # noqa: S704  # our own file
+                script=Markup(script),  # noqa: S704  # our own file
+                style_hash=_hash(style),
+                script_hash=_hash(script),
+            )
+        )
+
+    def _worst_first(self) -> list[Markup]:
+        """Return the rendered trials, those first that somebody must look at."""
+        pairs = zip(self._trials, self._parts, strict=True)
+        ranked = sorted(pairs, key=lambda pair: _ORDER.index(pair[0].verdict))
+        return [part for _, part in ranked]
+
+
+def _cited(trial: Trial) -> list[int]:
+    evidence = (item for check in trial.checks for item in check.evidence)
+    return [item.console_line for item in evidence if item.console_line is not None]
+
+
+def _shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float]]:
+    """Return where each verdict's part of the bar begins and how wide it is, in per cent."""
+    total = counts.total() or 1
+    shares, x = [], 0.0
+    for verdict in _ORDER:
+        if counts[verdict]:
+            width = counts[verdict] * 100 / total
+            shares.append((verdict, round(x, 3), round(width, 3)))
+            x += width
+    return shares
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lpharness.results"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters |= {
+        "seconds": seconds,
+        "rate": rate,
+        "block": block,
+        "one_line": one_line,
+        "moment": lambda ns: f"{ns / 1e9:.3f} s",
+    }
+    environment.globals |= {"bar_height": picture.BAR_HEIGHT, "gap_height": picture.GAP_HEIGHT}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Make whatever a template prints visible: escaping alone lets bidi overrides through."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _data(name: str) -> str:
+    return files("lpharness.results").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

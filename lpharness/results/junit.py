@@ -1,0 +1,88 @@
+"""JUnit XML: a suite for each trial, a test case for each check.
+
+Mapping: ``fail`` and ``xpass`` are failures, ``error`` is an error, ``skip`` and ``xfail`` are
+skipped (as pytest writes them). A trial whose verdict its checks do not explain (the guest never
+came, the harness was killed) has one more test case named ``trial``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser.junitparser import FinalResult
+
+from lpharness.results.model import CheckResult, Trial, Verdict, worst
+from lpharness.results.text import block, one_line, visible
+
+
+def junit(trials: Sequence[Trial]) -> bytes:
+    """Return the XML document."""
+    root = JUnitXml("lpharness")
+    for trial in trials:
+        root.add_testsuite(_suite(trial))
+    root.update_statistics()  # type: ignore[no-untyped-call]
+    out = io.BytesIO()
+    root.write(out, pretty=True)
+    return out.getvalue()
+
+
+def _suite(trial: Trial) -> TestSuite:
+    slug = one_line(trial.id.slug)
+    suite = TestSuite(slug)
+    for name, value in _properties(trial):
+        suite.add_property(visible(name), visible(value))
+    for check in trial.checks:
+        case = TestCase(one_line(check.check), classname=slug)
+        case.result = _outcome(check.verdict, check.summary)
+        case.system_out = evidence_text(check)
+        suite.add_testcase(case)
+    if not trial.checks or worst(check.verdict for check in trial.checks) is not trial.verdict:
+        case = TestCase("trial", classname=slug)
+        case.result = _outcome(trial.verdict, trial.reason)
+        suite.add_testcase(case)
+    suite.update_statistics()  # type: ignore[no-untyped-call]
+    suite.time = trial.seconds
+    if trial.started_at:
+        suite.timestamp = visible(trial.started_at.removesuffix("+00:00"))
+    return suite
+
+
+def _outcome(verdict: Verdict, said: str) -> list[FinalResult]:
+    message = one_line(said)
+    match verdict:
+        case Verdict.FAIL | Verdict.XPASS:
+            return [Failure(message, verdict.value)]
+        case Verdict.ERROR:
+            return [Error(message, verdict.value)]
+        case Verdict.SKIP | Verdict.XFAIL:
+            return [Skipped(message, verdict.value)]
+        case Verdict.PASS:
+            return []
+
+
+def _properties(trial: Trial) -> Iterator[tuple[str, str]]:
+    yield "verdict", trial.verdict.value
+    yield "reason", trial.reason
+    for name, value in msgspec.to_builtins(trial.id).items():
+        yield f"id.{name}", str(value)
+    for name, value in msgspec.to_builtins(trial.provenance).items():
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield f"{name}.{key}", str(inner)
+        else:
+            yield name, str(value)
+
+
+def evidence_text(check: CheckResult, most: int = 60) -> str:
+    """Return a check's evidence as plain lines: what, seen, wanted; ``most`` lines of each."""
+    lines = [one_line(check.summary, 1000)]
+    for item in check.evidence:
+        sign = {True: "+", False: "!", None: " "}[item.good]
+        lines.append(f"{sign} {one_line(item.what)}")
+        lines += [f"    seen: {line}" for line in block(item.seen, lines=most).split("\n")]
+        if item.wanted:
+            lines += [f"    wanted: {line}" for line in block(item.wanted, lines=most).split("\n")]
+    return "\n".join(lines)

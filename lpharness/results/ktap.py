@@ -1,0 +1,56 @@
+"""KTAP version 1, the kernel's own test format: a test for each trial, a subtest for each check.
+
+Source: ``Documentation/dev-tools/ktap.rst``. A nested test's lines are indented by two spaces and
+its plan comes before its results; ``#`` begins a directive, so no description may hold one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lpharness.results.junit import evidence_text
+from lpharness.results.model import CheckResult, Trial, Verdict
+from lpharness.results.text import one_line
+
+_NAME = 120
+
+
+def ktap(trials: Sequence[Trial]) -> str:
+    """Return the document."""
+    lines = ["KTAP version 1", f"1..{len(trials)}"]
+    for number, trial in enumerate(trials, 1):
+        lines += _trial(number, trial)
+    return "\n".join(lines) + "\n"
+
+
+def _trial(number: int, trial: Trial) -> Iterator[str]:
+    name = _description(trial.id.slug)
+    if trial.checks:
+        yield "  KTAP version 1"
+        yield f"  # Subtest: {name}"
+        yield f"  1..{len(trial.checks)}"
+        for place, check in enumerate(trial.checks, 1):
+            yield from (f"  {line}" for line in _check(place, check))
+    if trial.verdict is not Verdict.PASS:
+        yield f"# {name}: {one_line(trial.reason)}"
+    yield _result(number, name, trial.verdict, trial.reason)
+
+
+def _check(number: int, check: CheckResult) -> Iterator[str]:
+    name = _description(check.check)
+    if check.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.XPASS):
+        yield from (f"# {line}" for line in evidence_text(check, most=12).split("\n"))
+    else:
+        yield f"# {name}: {one_line(check.summary)}"
+    yield _result(number, name, check.verdict, check.summary)
+
+
+def _result(number: int, name: str, verdict: Verdict, said: str) -> str:
+    bad = verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.XPASS)
+    line = f"{'not ok' if bad else 'ok'} {number} {name}"
+    directive = {Verdict.SKIP: "SKIP", Verdict.XFAIL: "XFAIL", Verdict.ERROR: "ERROR"}.get(verdict)
+    return f"{line} # {directive} {_description(said)}".rstrip() if directive else line
+
+
+def _description(text: str) -> str:
+    return one_line(text, _NAME).replace("#", "♯") or "unnamed"

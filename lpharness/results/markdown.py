@@ -1,0 +1,120 @@
+"""A summary in Markdown, made to be posted as a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from lpharness.results.figures import Figures
+from lpharness.results.model import CheckResult, Trial, Verdict
+from lpharness.results.text import block, one_line, seconds
+
+SIGNS = {
+    Verdict.PASS: "✅",
+    Verdict.FAIL: "❌",
+    Verdict.ERROR: "⚠️",
+    Verdict.SKIP: "⏭️",
+    Verdict.XFAIL: "☑️",
+    Verdict.XPASS: "❗",
+}
+_LONGEST = 60_000
+"""GitHub refuses a comment of more than 65,536 characters."""
+_LOUD = (Verdict.FAIL, Verdict.XPASS, Verdict.ERROR)
+
+
+def markdown(rows: Sequence[tuple[Trial, Figures]]) -> str:
+    """Return the summary: the table of verdicts, then the evidence of what went wrong."""
+    head = [f"## lpharness: {headline([trial for trial, _ in rows])}", "", *_table(rows)]
+    text = "\n".join(head)
+    loud = [trial for trial, _ in rows if trial.verdict in _LOUD]
+    for number, trial in enumerate(loud):
+        part = "\n".join(_details(trial))
+        if len(text) + len(part) > _LONGEST:
+            text += f"\n\n… {len(loud) - number} more in the full report.\n"
+            break
+        text += f"\n\n{part}"
+    return text + "\n"
+
+
+def headline(trials: Sequence[Trial]) -> str:
+    """Return the counts of verdicts in one line, the worst first."""
+    counts = Counter(trial.verdict for trial in trials)
+    order = (*_LOUD, Verdict.XFAIL, Verdict.SKIP, Verdict.PASS)
+    parts = [f"{counts[verdict]} {verdict.value}" for verdict in order if counts[verdict]]
+    return ", ".join(parts) or "no trials"
+
+
+def _table(rows: Sequence[tuple[Trial, Figures]]) -> Iterator[str]:
+    yield "| | case | kernel | workload | patched in | unpatched in | took | |"
+    yield "|---|---|---|---|--:|--:|--:|---|"
+    used = 0
+    for number, (trial, found) in enumerate(rows):
+        row = _row(trial, found)
+        used += len(row)
+        if used > _LONGEST // 2:
+            yield f"| | … {len(rows) - number} more | | | | | | |"
+            return
+        yield row
+
+
+def _row(trial: Trial, found: Figures) -> str:
+    id_ = trial.id
+    case = f"{id_.case} ({id_.variant})" if id_.variant else id_.case
+    cells = [
+        f"{SIGNS[trial.verdict]} {trial.verdict.value}",
+        _cell(case),
+        _cell(id_.kernel),
+        _cell(id_.workload),
+        seconds(found.patching_s),
+        seconds(found.unpatching_s),
+        seconds(trial.seconds or None),
+        "" if trial.verdict is Verdict.PASS else _cell(trial.reason),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _details(trial: Trial) -> Iterator[str]:
+    yield f"<details><summary>{SIGNS[trial.verdict]} {_plain(trial.id.slug)}</summary>"
+    yield ""
+    yield f"**{trial.verdict.value}**: {_plain(trial.reason)}"
+    for check in trial.checks:
+        if check.verdict in _LOUD:
+            yield ""
+            yield from _check(check)
+    yield ""
+    yield "</details>"
+
+
+def _check(check: CheckResult) -> Iterator[str]:
+    yield f"- **{_plain(check.check)}** {check.verdict.value}: {_plain(check.summary)}"
+    bad = [item for item in check.evidence if item.good is not True] or list(check.evidence)
+    if not bad:
+        return
+    lines = []
+    for item in bad[:10]:
+        lines.append(one_line(item.what, 200))
+        lines += [f"  seen:   {line}" for line in block(item.seen, 1500, 20).split("\n")]
+        if item.wanted:
+            lines += [f"  wanted: {line}" for line in block(item.wanted, 500, 10).split("\n")]
+    yield ""
+    yield from (f"  {line}" for line in _fenced("\n".join(lines)))
+
+
+def _fenced(text: str) -> list[str]:
+    """Return a code block whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", *text.split("\n"), fence]
+
+
+def _cell(text: str) -> str:
+    return _plain(one_line(text, 160))
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is: no markup, no link, no mention, no HTML."""
+    escaped = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = re.sub(r"([\\`*_{}\[\]|~!])", r"\\\1", escaped)
+    # A mention or reference would notify people; a word joiner entity breaks it invisibly.
+    return re.sub(r"([@#])(?=\w)", r"\1&#8288;", escaped)

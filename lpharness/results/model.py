@@ -1,0 +1,151 @@
+"""Verdicts, evidence and the document of one trial (``trial.json``).
+
+The document's schema is versioned by `SCHEMA`; ``docs/results.md`` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+SCHEMA = 1
+
+
+class Verdict(StrEnum):
+    """The answer of a check, a trial or a run."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    """The patch or the kernel did wrong."""
+    ERROR = "error"
+    """The harness or the host could not say."""
+    SKIP = "skip"
+    XFAIL = "xfail"
+    """Failed as the case declares it must."""
+    XPASS = "xpass"
+    """Passed although the case declares that it must fail."""
+
+
+_WORST_FIRST = (
+    Verdict.FAIL,
+    Verdict.XPASS,
+    Verdict.ERROR,
+    Verdict.XFAIL,
+    Verdict.PASS,
+    Verdict.SKIP,
+)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that speaks for all of them; ``error`` when there are none.
+
+    A proven fault outranks a harness error: what was seen stays true whatever broke later.
+    """
+    present = set(verdicts)
+    return next((verdict for verdict in _WORST_FIRST if verdict in present), Verdict.ERROR)
+
+
+class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was looked at."""
+
+    what: str
+    """What was asked, for example ``enabled_functions of cmdline_proc_show``."""
+    seen: str
+    """What was found, in the guest's or the harness's own words."""
+    wanted: str = ""
+    """What it should have been; empty where ``seen`` speaks for itself."""
+    good: bool | None = None
+    """Whether it supports a pass; ``None`` for context."""
+    event: int | None = None
+    """Index in the timeline."""
+    console_line: int | None = None
+    host_ns: int | None = None
+    guest_ns: int | None = None
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """A check's verdict with what it rests on."""
+
+    check: str
+    verdict: Verdict
+    summary: str
+    """One line for a person."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Provenance(Struct, kw_only=True, omit_defaults=True):
+    """What exactly was tested, and with what."""
+
+    lpharness: str = ""
+    kernel_release: str = ""
+    kernel_origin: str = ""
+    kernel_package: str = ""
+    kernel_version: str = ""
+    kernel_sha256: str = ""
+    image: str = ""
+    image_identity: str = ""
+    modules: dict[str, str] = field(default_factory=dict)
+    """Module name to SHA-256 of the ``.ko``."""
+    module_sources: dict[str, str] = field(default_factory=dict)
+    compiler: str = ""
+    backend: str = ""
+    backend_version: str = ""
+    command_line: str = ""
+    """QEMU's command line, ready to be pasted into a shell, or the domain's XML for libvirt."""
+    accelerator: str = ""
+    accelerator_why: str = ""
+    started_by: str = ""
+    """``boot`` or ``restore``."""
+    cpus: int = 0
+    memory_mb: int = 0
+    seed: int = 0
+    host: str = ""
+
+
+class TrialId(Struct, frozen=True, kw_only=True):
+    """What was tried: enough to run it again."""
+
+    case: str
+    kernel: str
+    """The exact release."""
+    workload: str
+    variant: str = ""
+    model: str = "hybrid"
+    backend: str = "qemu"
+    repeat: int = 0
+
+    @property
+    def slug(self) -> str:
+        """A folder name, unique within a run."""
+        case = f"{self.case}.{self.variant}" if self.variant else self.case
+        parts = [case, self.kernel, self.workload]
+        if self.model != "hybrid":
+            parts.append(self.model)
+        if self.backend != "qemu":
+            parts.append(self.backend)
+        if self.repeat:
+            parts.append(f"r{self.repeat}")
+        return "--".join(part.replace("/", "_") for part in parts)
+
+
+class Trial(Struct, kw_only=True):
+    """The document of one trial."""
+
+    id: TrialId
+    verdict: Verdict
+    reason: str
+    """One line: the worst check's summary, or why there is no answer."""
+    checks: tuple[CheckResult, ...] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+    phases: dict[str, float] = field(default_factory=dict)
+    """Host seconds spent in each phase."""
+    seconds: float = 0.0
+    started_at: str = ""
+    """Host's UTC wall clock, ISO 8601."""
+    finished: bool = False
+    """False while the trial runs, and for ever if the harness was killed."""
+    timeline: str = "timeline.jsonl"
+    console: str = "console.log"
+    schema: int = SCHEMA

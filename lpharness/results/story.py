@@ -1,0 +1,42 @@
+"""One trial with everything that its folder holds: what a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct, field
+
+from lpharness.base.errors import InputError
+from lpharness.results.figures import Figures, figures
+from lpharness.results.folder import RunFolder
+from lpharness.results.model import Trial
+from lpharness.timeline.events import Event
+
+
+class Story(Struct, kw_only=True):
+    """A trial, its timeline and its console."""
+
+    trial: Trial
+    name: str
+    """Of its folder: unique in the run, and harmless in a path, an address or an id."""
+    events: Sequence[Event] = ()
+    console: Sequence[str] = ()
+    figures: Figures = field(default_factory=Figures)
+    problem: str = ""
+    """Why the timeline could not be read, if so: one torn file must not cost the whole report."""
+
+
+def stories(run: RunFolder) -> Iterator[Story]:
+    """Read the trials of a run one after the other, in the order in which they were started.
+
+    Raises:
+        InputError: a trial's document cannot be read.
+    """
+    for folder, trial in run.loaded():
+        story = Story(trial=trial, name=folder.path.name, console=folder.console())
+        try:
+            story.events = folder.events()
+        except InputError as error:
+            story.problem = error.message
+        story.figures = figures(story.events)
+        yield story
