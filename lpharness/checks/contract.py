@@ -1,0 +1,45 @@
+"""What a check is: a pure function from a recording to a verdict with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from lpharness.cases.model import Case
+from lpharness.results.model import CheckResult, TrialId
+from lpharness.timeline.events import Event
+
+E = TypeVar("E", bound=Event)
+
+
+class PatchedFunction(Struct, frozen=True, kw_only=True):
+    """A ``klp_func`` as read out of the built module."""
+
+    module: str
+    object: str
+    old: str
+    sympos: int
+    new: str
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """All that is known of a trial when its checks are run; nothing else may be looked at."""
+
+    id: TrialId
+    case: Case
+    functions: tuple[PatchedFunction, ...]
+    events: Sequence[Event]
+    console: Sequence[str]
+    """Lines of the kernel's console; line N of the log is ``console[N - 1]``."""
+    accelerator: str = "tcg"
+
+    def of(self, kind: type[E]) -> Iterator[tuple[int, E]]:
+        """Yield the events of a kind with their index in the timeline."""
+        for index, event in enumerate(self.events):
+            if isinstance(event, kind):
+                yield index, event
+
+
+Check = Callable[[Recording], CheckResult]

@@ -1,0 +1,52 @@
+"""All checks, and the one verdict that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lpharness.cases.model import Case
+from lpharness.checks.consistent import check_consistent
+from lpharness.checks.contract import Check, Recording
+from lpharness.checks.healthy import check_healthy
+from lpharness.checks.no_reboot import check_no_reboot
+from lpharness.checks.redirected import check_redirected
+from lpharness.checks.transition import check_transition
+from lpharness.checks.under_load import check_under_load
+from lpharness.checks.unloaded import check_unloaded
+from lpharness.results.model import CheckResult, Verdict, worst
+
+CHECKS: dict[str, Check] = {
+    "healthy": check_healthy,
+    "no_reboot": check_no_reboot,
+    "transition": check_transition,
+    "redirected": check_redirected,
+    "consistent": check_consistent,
+    "under_load": check_under_load,
+    "unloaded": check_unloaded,
+}
+"""In the order in which they are shown; the first that is worst speaks for the trial."""
+
+
+def judge(recording: Recording) -> tuple[CheckResult, ...]:
+    """Ask a recording every question."""
+    return tuple(check(recording) for check in CHECKS.values())
+
+
+def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:
+    """Return the trial's verdict and its reason in one line.
+
+    A case that declares that it must fail turns a ``fail`` into ``xfail`` and a ``pass`` into
+    ``xpass``; an ``error`` stays one, since it says nothing about the patch.
+    """
+    verdict = worst(result.verdict for result in results)
+    speaker = next((result for result in results if result.verdict is verdict), None)
+    reason = f"{speaker.check}: {speaker.summary}" if speaker else "no check was made"
+    expected = case.expect.xfail
+    if expected and verdict is Verdict.FAIL:
+        return Verdict.XFAIL, f"{reason} (expected: {expected})"
+    if expected and verdict is Verdict.PASS:
+        return Verdict.XPASS, f"all checks pass, though a failure is expected: {expected}"
+    if verdict is Verdict.PASS:
+        passed = sum(1 for result in results if result.verdict is Verdict.PASS)
+        return verdict, f"{passed} checks pass"
+    return verdict, reason

@@ -1,0 +1,212 @@
+"""Did every transition complete in time, and did it stall just where the case says it must?"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from lpharness.cases.model import Stall
+from lpharness.checks.contract import Recording
+from lpharness.checks.ledger import Ledger
+from lpharness.checks.story import Story
+from lpharness.checks.transitions import At, Transition, due_transitions, seconds_between
+from lpharness.results.model import CheckResult
+from lpharness.timeline.events import (
+    ActionTaken,
+    Blocker,
+    ModuleLoadTried,
+    Phase,
+    PhaseBegan,
+    TasksSampled,
+)
+
+_COMM = 15  # TASK_COMM_LEN - 1: what the kernel keeps of a task's name
+
+
+def check_transition(recording: Recording) -> CheckResult:
+    """Judge the loads and the transitions of a recording."""
+    story, ledger = Story(recording), Ledger("transition")
+    _judge_loads(recording, ledger)
+    due = due_transitions(recording)
+    for number, transition in enumerate(due):
+        stall = recording.case.expect.stall if number == 0 else None
+        _judge(story, transition, stall, ledger)
+    took = [f"{t.name} {t.seconds:.2f} s" for t in due if t.seconds is not None]
+    return ledger.result(", ".join(took), died=story.died)
+
+
+def _judge_loads(recording: Recording, ledger: Ledger) -> None:
+    tried = {event.module: (index, event) for index, event in recording.of(ModuleLoadTried)}
+    for module in recording.case.modules:
+        what = f"load of {module.name}"
+        if module.name not in tried:
+            ledger.missing(what, "was not tried")
+            continue
+        index, event = tried[module.name]
+        if event.errno == 0:
+            ledger.right(what, f"took {event.seconds:.2f} s", (index, event))
+        else:
+            ledger.wrong(what, refusal(event.errno, event.detail), (index, event), wanted="loaded")
+
+
+def refusal(number: int, detail: str) -> str:
+    """Return an error number in words, with the kernel's own words where they were caught."""
+    name = errno.errorcode.get(number, str(number))
+    words = f"the kernel refused: {name} ({os.strerror(number)})"
+    return f"{words}; {detail}" if detail else words
+
+
+def _judge(story: Story, transition: Transition, stall: Stall | None, ledger: Ledger) -> None:
+    bound = story.recording.case.expect.transition_bound(story.recording.accelerator)
+    for mark in transition.reversals:
+        ledger.wrong(transition.name, "was reversed before it completed", mark)
+    for mark in transition.forced:
+        if story.recording.case.expect.force:
+            ledger.context(transition.name, "was forced, as the case allows", mark)
+        else:
+            ledger.wrong(transition.name, "was forced, which the case does not ask for", mark)
+    if transition.completed is None:
+        _judge_unfinished(story, transition, bound, ledger)
+    elif transition.began is None:
+        ledger.missing(f"begin of {transition.name}", "was not seen", transition.completed)
+    elif stall is None:
+        seconds = transition.seconds or 0.0
+        ledger.hold(
+            transition.name,
+            seconds <= bound,
+            f"took {seconds:.2f} s",
+            f"at most {bound:g} s",
+            transition.completed,
+        )
+    if stall is not None:
+        _judge_stall(story, transition, stall, ledger)
+    elif blocker := _last_blocker(story.recording, transition, until=None):
+        ledger.context(f"last task in the way of {transition.name}", _tell(blocker[1]), blocker[0])
+
+
+def _judge_unfinished(story: Story, transition: Transition, bound: float, ledger: Ledger) -> None:
+    """Tell a transition that hung from one that the harness stopped watching too early."""
+    what = f"completion of {transition.name}"
+    if transition.began is None:
+        ledger.missing(what, "neither its begin nor its end was seen")
+        return
+    watched = _watched(story, transition)
+    blocker = _last_blocker(story.recording, transition, until=None)
+    by = f", held up by {_tell(blocker[1])}" if blocker else ""
+    if watched >= bound:
+        at = blocker[0] if blocker else transition.began
+        ledger.wrong(what, f"not within {watched:.1f} s{by}", at, wanted=f"within {bound:g} s")
+    else:
+        ledger.missing(what, f"not seen in the {watched:.1f} s that were watched{by}")
+
+
+def _watched(story: Story, transition: Transition) -> float:
+    """Return the seconds from a transition's begin to the last that was seen of it."""
+    assert transition.began is not None
+    samples = transition.samples(story.recording)
+    later: list[At] = [at for at in samples if at[0] > transition.began[0]]
+    events = enumerate(story.recording.events)
+    later += [
+        (i, e)
+        for i, e in events
+        if isinstance(e, PhaseBegan) and i > transition.began[0] and e.phase is Phase.END
+    ]
+    return max((seconds_between(transition.began, at) for at in later), default=0.0)
+
+
+def _judge_stall(story: Story, transition: Transition, stall: Stall, ledger: Ledger) -> None:
+    """The blocker must be the case's, be seen for long enough, and leave when it is let go."""
+    release = _release(story.recording, ledger)
+    if release is None or transition.began is None:
+        return
+    what = f"stall of {transition.name}"
+    stalled = seconds_between(transition.began, release)
+    if transition.completed is not None and _before(transition.completed, release):
+        ledger.wrong(
+            what,
+            f"it completed after {transition.seconds or 0:.2f} s, before the release",
+            transition.completed,
+            wanted=f"stalled by {stall.comm} in {stall.function} until released",
+        )
+        return
+    if stalled < stall.seconds * 0.9:  # the harness's sleep and its clock need not agree exactly
+        ledger.missing(what, f"watched for {stalled:.2f} s only, not {stall.seconds:g} s", release)
+    else:
+        ledger.right(what, f"had not completed {stalled:.2f} s after its begin", release)
+    _judge_blocker(story.recording, transition, stall, release, ledger)
+    if transition.completed is not None:
+        bound = story.recording.case.expect.transition_bound(story.recording.accelerator)
+        seconds = seconds_between(release, transition.completed)
+        ledger.hold(
+            f"completion of {transition.name} after the release",
+            seconds <= bound,
+            f"{seconds:.2f} s later",
+            f"at most {bound:g} s",
+            transition.completed,
+        )
+
+
+def _release(recording: Recording, ledger: Ledger) -> At | None:
+    taken = [(i, e) for i, e in recording.of(ActionTaken) if e.action.startswith("release")]
+    if not taken:
+        ledger.missing("release of the blocker", "was not run")
+        return None
+    index, event = taken[0]
+    if event.exit_status != 0:
+        ledger.missing(
+            "release of the blocker", f"exit {event.exit_status}: {event.detail}", (index, event)
+        )
+        return None
+    return index, event
+
+
+def _judge_blocker(
+    recording: Recording, transition: Transition, stall: Stall, release: At, ledger: Ledger
+) -> None:
+    what = f"blocker of {transition.name}"
+    wanted = f"{stall.comm} with {stall.function} on its stack"
+    blockers = [
+        (at, blocker)
+        for at in transition.samples(recording)
+        if not _before(release, at)
+        for blocker in at[1].blockers
+    ]
+    named = [(at, b) for at, b in blockers if b.comm[:_COMM] == stall.comm[:_COMM]]
+    shown = next(((at, b) for at, b in named if _on_stack(stall.function, b)), None)
+    if shown:
+        ledger.right(what, _tell(shown[1]), shown[0])
+    elif not blockers:
+        ledger.missing(what, "no sample from before the release names one")
+    elif not named:
+        ledger.wrong(what, _tell(blockers[-1][1]), blockers[-1][0], wanted=wanted)
+    elif not any(blocker.stack for _, blocker in named):
+        ledger.missing(what, f"{_tell(named[-1][1])}: its stack could not be read", named[-1][0])
+    else:
+        ledger.wrong(what, _tell(named[-1][1]), named[-1][0], wanted=wanted)
+
+
+def _last_blocker(
+    recording: Recording, transition: Transition, until: At | None
+) -> tuple[tuple[int, TasksSampled], Blocker] | None:
+    found = None
+    for at in transition.samples(recording):
+        if at[1].blockers and (until is None or not _before(until, at)):
+            found = (at, at[1].blockers[0])
+    return found
+
+
+def _before(first: At, second: At) -> bool:
+    a, b = first[1], second[1]
+    if a.guest_ns is not None and b.guest_ns is not None:
+        return a.guest_ns < b.guest_ns
+    return first[0] < second[0]
+
+
+def _on_stack(function: str, blocker: Blocker) -> bool:
+    return any(frame.split("+", 1)[0] == function for frame in blocker.stack)
+
+
+def _tell(blocker: Blocker) -> str:
+    kind = "kernel thread" if blocker.kthread else "task"
+    stack = " < ".join(blocker.stack[:8]) or "unknown"
+    return f"{kind} {blocker.comm} ({blocker.pid}, {blocker.state}) in {stack}"

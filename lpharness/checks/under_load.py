@@ -1,0 +1,273 @@
+"""Did the workload come through: no errors, nobody stuck, and still as fast as before?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lpharness.checks.contract import Recording
+from lpharness.checks.ledger import Ledger
+from lpharness.checks.story import Story
+from lpharness.results.model import CheckResult
+from lpharness.timeline.events import Phase, WorkloadBegan, WorkloadEnded, WorkloadSample
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a worker may suffer under one accelerator before the patch is blamed."""
+
+    floor_ns: int
+    """A gap up to this is never blamed."""
+    factor: int
+    """Nor is one up to this many times the longest gap of the baseline."""
+    collapse: float
+    """Throughput after the unload below this share of the baseline's is a collapse."""
+    sustained_ns: int
+    """Both halves of at least so long a time must be below it."""
+
+
+# The floors: a livepatch stops no task (ftrace patches text by breakpoints, transitions work by
+# stack walks under a lock), so a gap it causes is a hang of seconds or nothing. Under TCG two guest
+# CPUs are two host threads: a host busy with other things takes them off for a second at times,
+# and loading a module makes TCG translate anew. Under KVM a host's scheduler costs tens of ms.
+_BOUNDS = {
+    "kvm": Bounds(floor_ns=1_000_000_000, factor=10, collapse=0.1, sustained_ns=1_000_000_000),
+    "tcg": Bounds(floor_ns=4_000_000_000, factor=10, collapse=0.1, sustained_ns=1_000_000_000),
+}
+
+_BEFORE, _DURING, _AFTER = "before", "during", "after"
+At = tuple[int, WorkloadSample]
+Workers = dict[int, list[At]]
+
+
+def bounds(accelerator: str) -> Bounds:
+    """Return the bounds for an accelerator; the wider ones for one that is not known."""
+    return _BOUNDS.get(accelerator, _BOUNDS["tcg"])
+
+
+def check_under_load(recording: Recording) -> CheckResult:
+    """Judge every report of every worker."""
+    story, ledger = Story(recording), Ledger("under_load")
+    began = list(recording.of(WorkloadBegan))
+    if not began:
+        if recording.id.workload == "idle" and not any(recording.of(WorkloadSample)):
+            return ledger.skip("no workload was asked for")
+        ledger.missing(f"workload {recording.id.workload}", "did not begin")
+        return ledger.result("", died=story.died)
+    for start in began:
+        _judge_workload(story, start, ledger)
+    return ledger.result(_summary(story, began[0][1]), died=story.died)
+
+
+def _judge_workload(story: Story, began: tuple[int, WorkloadBegan], ledger: Ledger) -> None:
+    name = began[1].workload
+    windows = _windows(story, name)
+    # A workload that reports nothing by design (`idle`) has no workers to miss.
+    if began[1].workers == 0 and not any(windows.values()):
+        ledger.right(f"workload {name}", "has no workers", began)
+        return
+    _judge_presence(windows, began[1].workers, name, ledger)
+    _judge_errors(windows, name, ledger)
+    _judge_gaps(story, windows, name, ledger)
+    _judge_throughput(story, windows, name, ledger)
+    _judge_end(story, windows, name, ledger)
+
+
+def _windows(story: Story, workload: str) -> dict[str, Workers]:
+    """Return each worker's reports before the first load, until the unload, and after it."""
+    load, after = story.began(Phase.LOAD), story.began(Phase.AFTER)
+    windows: dict[str, Workers] = {name: defaultdict(list) for name in (_BEFORE, _DURING, _AFTER)}
+    for index, sample in story.recording.of(WorkloadSample):
+        if sample.workload != workload:
+            continue
+        window = _BEFORE
+        if load is not None and index > load:
+            window = _DURING
+        if after is not None and index > after:
+            window = _AFTER
+        windows[window][sample.worker].append((index, sample))
+    return windows
+
+
+def _judge_presence(windows: dict[str, Workers], workers: int, name: str, ledger: Ledger) -> None:
+    known = {worker for window in windows.values() for worker in window}
+    if len(known) < workers:
+        ledger.missing(f"workers of {name}", f"{len(known)} of {workers} ever reported")
+    for window, reports in windows.items():
+        what = f"reports of {name} {window} the patch"
+        if not reports:
+            ledger.missing(what, "none")
+            continue
+        silent = sorted(known - reports.keys())
+        if not silent:
+            ledger.right(what, f"from all {len(reports)} workers")
+        elif window == _BEFORE:
+            ledger.missing(what, f"none from worker {_list(silent)}")
+        else:
+            ledger.wrong(what, f"none from worker {_list(silent)}", wanted="all, as before")
+
+
+def _judge_errors(windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+    """Errors that the workload has without a patch are its own; any more are the patch's."""
+    for worker in sorted({worker for window in windows.values() for worker in window}):
+        own = max((s.errors for _, s in windows[_BEFORE].get(worker, [])), default=0)
+        what = f"errors of {name} worker {worker}"
+        if own:
+            ledger.missing(what, f"{own} before any patch: the workload itself does not work here")
+        later = [*windows[_DURING].get(worker, []), *windows[_AFTER].get(worker, [])]
+        worst = max(later, key=lambda at: at[1].errors, default=None)
+        if worst and worst[1].errors > own:
+            ledger.wrong(what, f"{worst[1].errors - own}", worst, wanted="0")
+        elif worst:
+            ledger.right(what, "none")
+
+
+def _judge_gaps(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+    limits = bounds(story.recording.accelerator)
+    usual = max((gap for gap, _, _ in _gaps(windows[_BEFORE], [])), default=0)
+    bound = max(limits.floor_ns, limits.factor * usual)
+    wanted = f"at most {_ms(bound)} (baseline {_ms(usual)}, {story.recording.accelerator})"
+    for window in (_DURING, _AFTER):
+        previous = [windows[_BEFORE]] if window == _DURING else [windows[_DURING]]
+        gaps = sorted(_gaps(windows[window], previous), key=lambda gap: -gap[0])
+        if not gaps:
+            continue
+        over = [gap for gap in gaps if gap[0] > bound]
+        for gap, worker, at in over:
+            what = f"longest gap of {name} worker {worker} {window} the patch"
+            ledger.wrong(what, _ms(gap), at, wanted=wanted)
+        if not over:
+            gap, worker, at = gaps[0]
+            what = f"longest gap of {name} {window} the patch"
+            ledger.right(what, f"{_ms(gap)}, worker {worker}", at, wanted=wanted)
+    _judge_stopped(windows, bound, name, ledger)
+
+
+def _gaps(workers: Workers, previous: list[Workers]) -> list[tuple[int, int, At]]:
+    """Return each worker's longest gap: what it says itself, or the time between two reports.
+
+    A report covers the time since the one before, so a window's first report is measured from the
+    previous window's last one. A worker that hangs cannot report that it does; the next report
+    comes late, and says so by its stamp.
+    """
+    found = []
+    for worker, reports in workers.items():
+        earlier = [at for window in previous for at in window.get(worker, [])][-1:]
+        stamps = [*earlier, *reports]
+        longest = max((at[1].longest_gap_ns, at) for at in reports)
+        for first, second in pairwise(stamps):
+            if first[1].guest_ns is not None and second[1].guest_ns is not None:
+                longest = max(longest, (second[1].guest_ns - first[1].guest_ns, second), key=_gap)
+        found.append((longest[0], worker, longest[1]))
+    return found
+
+
+def _gap(found: tuple[int, At]) -> int:
+    return found[0]
+
+
+def _judge_stopped(windows: dict[str, Workers], bound: int, name: str, ledger: Ledger) -> None:
+    """Find workers that fell silent for good while others went on."""
+    last: dict[int, At] = {}
+    for window in windows.values():
+        for worker, reports in window.items():
+            last[worker] = reports[-1]
+    end = max((_time(at) for at in last.values()), default=0)
+    for worker, at in sorted(last.items()):
+        if end - _time(at) > bound:
+            what = f"reports of {name} worker {worker}"
+            ledger.wrong(what, f"ended {_ms(end - _time(at))} before the others'", at)
+
+
+def _time(at: At) -> int:
+    return at[1].guest_ns if at[1].guest_ns is not None else at[1].host_ns
+
+
+def _rate(workers: Workers, first_half: bool | None = None) -> float | None:
+    """Return all workers' operations per second in a window (or in one half of it)."""
+    stamps = [_time(at) for reports in workers.values() for at in reports]
+    if not stamps:
+        return None
+    begin, end = min(stamps), max(stamps)
+    middle = (begin + end) // 2
+    if first_half is not None:
+        begin, end = (begin, middle) if first_half else (middle, end)
+    total = 0.0
+    measured = False
+    for reports in workers.values():
+        inside = [at for at in reports if begin <= _time(at) <= end]
+        span = _time(inside[-1]) - _time(inside[0]) if inside else 0
+        if span > 0:
+            measured = True
+            total += (inside[-1][1].operations - inside[0][1].operations) * 1e9 / span
+    return total if measured else None
+
+
+def _span(workers: Workers) -> int:
+    stamps = [_time(at) for reports in workers.values() for at in reports]
+    return max(stamps) - min(stamps) if stamps else 0
+
+
+def _judge_throughput(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+    """A slower guest is told, not blamed, unless it is gross and lasts."""
+    limits = bounds(story.recording.accelerator)
+    rates = {window: _rate(reports) for window, reports in windows.items()}
+    said = ", ".join(f"{window} {_per_second(rate)}" for window, rate in rates.items())
+    what = f"throughput of {name}"
+    before = rates[_BEFORE]
+    halves = [_rate(windows[_AFTER], first_half=half) for half in (True, False)]
+    long_enough = _span(windows[_AFTER]) >= limits.sustained_ns
+    collapsed = before is not None and all(
+        half is not None and half < limits.collapse * before for half in halves
+    )
+    if before and collapsed and long_enough:
+        ledger.wrong(what, said, wanted=f"after the patch, {limits.collapse:.0%} of before or more")
+    else:
+        ledger.context(what, said)
+
+
+def _judge_end(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+    what = f"end of {name}"
+    ends = [(i, e) for i, e in story.recording.of(WorkloadEnded) if e.workload == name]
+    if not ends:
+        ledger.missing(what, "was not seen")
+        return
+    at = ends[-1]
+    end = at[1]
+    seen = f"exit {end.exit_status}" + (f": {end.detail}" if end.detail else "")
+    own = _errors(windows[_BEFORE])
+    more = max(_errors(windows[_DURING]), _errors(windows[_AFTER])) > own
+    loaded = story.began(Phase.LOAD)
+    if end.asked and end.exit_status == 0:
+        ledger.right(what, "ended when asked, exit 0", at)
+    elif end.exit_status > 0 and (more or (end.asked and not own and loaded is not None)):
+        ledger.wrong(what, seen, at, wanted="ends when asked, exit 0")
+    elif end.asked:
+        ledger.missing(what, f"had to be abandoned: {seen}", at)
+    else:
+        ledger.missing(what, f"ended unasked: {seen}", at)
+
+
+def _errors(workers: Workers) -> int:
+    return sum(max(at[1].errors for at in reports) for reports in workers.values())
+
+
+def _summary(story: Story, began: WorkloadBegan) -> str:
+    windows = _windows(story, began.workload)
+    gaps = [gap for name in (_DURING, _AFTER) for gap, _, _ in _gaps(windows[name], [])]
+    rates = " / ".join(_per_second(_rate(reports)) for reports in windows.values())
+    longest = _ms(max(gaps)) if gaps else "unknown"
+    return f"{began.workload}: no errors, longest gap {longest}; before/during/after {rates}"
+
+
+def _per_second(rate: float | None) -> str:
+    return "unknown" if rate is None else f"{rate:,.0f}/s"
+
+
+def _ms(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:,.0f} ms"
+
+
+def _list(workers: list[int]) -> str:
+    return ", ".join(str(worker) for worker in workers)

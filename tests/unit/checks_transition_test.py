@@ -1,0 +1,108 @@
+"""Transition: refused loads, slow, reversed, forced and stalled transitions."""
+
+import msgspec
+from checks_clauses import (
+    ERROR,
+    FAIL,
+    PASS,
+    PATCHING,
+    SLEEPER,
+    UNPATCHING,
+    Clause,
+    began,
+    both,
+    check,
+    completed,
+    mark,
+)
+from checks_samples import (
+    BOOTED,
+    MODULE,
+    SECOND,
+    assert_verdict,
+    between,
+    change,
+    clean,
+    drop,
+    expecting,
+    insert,
+)
+
+from lpharness.checks import Recording
+from lpharness.timeline.events import (
+    ActionTaken,
+    Blocker,
+    ModuleLoadTried,
+    TasksSampled,
+    TransitionMarked,
+)
+
+STALLED = between(1, 5.5)
+
+
+def hung(watched: float) -> Recording:
+    """The patching never completes; a kworker is in the way for as long as it is watched."""
+    lost = drop(clean(), TransitionMarked, both(completed, PATCHING))
+    worker = Blocker(12, "kworker/0:1", True, "R", ("crunch+0x1/0x2",))
+    fields = {"patch": MODULE, "target": 1, "idle": 0, "unpatched": 1, "patched": 49}
+    sample = {**fields, "blockers": (worker,), "guest_ns": BOOTED + round((1.1 + watched) * 1e9)}
+    return insert(lost, 2.4, TasksSampled, **sample)
+
+
+def stalled(*blockers: Blocker) -> Recording:
+    return change(clean(stall=True), TasksSampled, lambda e: e.blockers, blockers=blockers)
+
+
+@check(
+    [
+        ("transition", lambda: change(clean(), ModuleLoadTried, errno=22, detail="no symbol"), FAIL,
+         "the kernel refused: EINVAL (Invalid argument); no symbol"),
+        ("transition", lambda: drop(clean(), ModuleLoadTried), ERROR, "was not tried"),
+        ("transition", lambda: expecting(clean(), transition_s=0.25), FAIL, "took 1.20 s"),
+        ("transition", lambda: drop(clean(), TransitionMarked, began), ERROR, "was not seen"),
+        ("transition", lambda: drop(clean(), TransitionMarked, both(completed, UNPATCHING)), ERROR,
+         "completion of unpatching of lph_case"),
+        ("transition", lambda: hung(130), FAIL, "held up by kernel thread kworker/0:1"),
+        ("transition", lambda: hung(3), ERROR, "not seen in the"),
+        ("transition", lambda: mark("reversed"), FAIL, "was reversed"),
+        ("transition", lambda: mark("forced"), FAIL, "was forced, which the case does not ask"),
+        ("transition", lambda: expecting(mark("forced"), force=True), PASS, "patching of lph_case"),
+        # stalls
+        ("transition", lambda: drop(clean(stall=True), ActionTaken), ERROR,
+         "release of the blocker: was not run"),
+        ("transition", lambda: change(clean(stall=True), ActionTaken, exit_status=1), ERROR,
+         "release of the blocker: exit 1"),
+        ("transition", lambda: change(clean(stall=True), TransitionMarked,
+                                      both(completed, STALLED), guest_ns=BOOTED + 2 * SECOND),
+         FAIL, "before the release"),
+        ("transition", lambda: change(clean(stall=True), ActionTaken,
+                                      guest_ns=BOOTED + 2 * SECOND), ERROR, "watched for 0.90 s"),
+        ("transition", lambda: stalled(Blocker(7, "other", False, "R", ())), FAIL, "task other"),
+        ("transition", lambda: stalled(msgspec.structs.replace(SLEEPER, stack=("do_wait+0x1",))),
+         FAIL, "do_wait"),
+        ("transition", lambda: stalled(msgspec.structs.replace(SLEEPER, stack=())), ERROR,
+         "its stack could not be read"),
+        ("transition", stalled, ERROR, "no sample from before the release names one"),
+        ("transition", lambda: expecting(clean(stall=True), transition_s=0.25), FAIL,
+         "1.20 s later"),
+        ("transition", lambda: drop(clean(stall=True), TransitionMarked, both(completed, STALLED)),
+         ERROR, "completion of patching"),
+    ]
+)  # fmt: skip
+def test_transition(clause: Clause) -> None:
+    assert_verdict(clause[0], clause[1](), clause[2], clause[3])
+
+
+def test_both_ends_of_a_transition_are_read_from_one_source() -> None:
+    """printk's clock and the tracer's differ; a duration across them would be off."""
+    mixed = insert(
+        clean(), 1.05, TransitionMarked, patch=MODULE, mark="began", direction="patching",
+        source="kmsg", guest_ns=BOOTED - 50 * SECOND,
+    )  # fmt: skip
+    assert_verdict("transition", mixed, PASS, "patching of lph_case 1.20 s")
+
+
+def test_a_transition_may_take_longer_where_all_cpus_are_emulated():
+    expect = clean().case.expect
+    assert expect.transition_bound("kvm") == expect.transition_s
+    assert expect.transition_bound("tcg") > expect.transition_s
