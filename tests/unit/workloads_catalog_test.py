@@ -1,0 +1,79 @@
+"""The catalogue of workloads and the commands that it gives."""
+
+import shlex
+import subprocess
+
+import pytest
+
+from lpharness import workloads
+from lpharness.base.errors import InputError
+from lpharness.cases.model import Drive
+from lpharness.images.programs import compile_program
+from lpharness.images.recipe import recipe_names
+from lpharness.workloads.syscalls import syscall_number
+
+ALL = Drive(file="/proc/a b", syscall="personality", arguments=(0xFFFFFFFF, -1), park="pause")
+
+
+def test_the_names_are_those_of_the_program() -> None:
+    usage = subprocess.run(
+        [compile_program("workload")], capture_output=True, text=True, check=False
+    ).stderr
+    kinds = [line.split()[0] for line in usage.splitlines() if line.startswith("  ")]
+    assert workloads.names() == kinds
+
+
+@pytest.mark.parametrize("name", workloads.names())
+def test_each_has_a_command_an_image_and_a_description(name: str) -> None:
+    workload = workloads.find(name)
+    words = shlex.split(workload.command(ALL, 3))
+    # exec: a shell in between would take the SIGTERM, and the exit status with it.
+    assert words[:5] == ["exec", "/lph/workload", name, "--workers", "3"]
+    assert not [word for word in words if "{" in word]
+    assert workload.name == name
+    assert workload.image in recipe_names()
+    assert workload.description
+
+
+def test_what_the_case_drives_is_quoted() -> None:
+    assert "'/proc/a b'" in workloads.find("proc-reader").command(ALL, 1)
+
+
+def test_system_calls_go_by_number_and_keep_their_arguments() -> None:
+    command = workloads.find("syscall-hammer").command(ALL, 2)
+    assert command.endswith("--syscall 135 -- 4294967295 -1")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("proc-reader", "file"), ("syscall-hammer", "syscall"), ("sleepers", "park")]
+)
+def test_a_case_that_lacks_a_key_is_told_which(name: str, key: str) -> None:
+    with pytest.raises(InputError, match=f"workload {name} needs `{key}`"):
+        workloads.find(name).command(Drive(), 1)
+
+
+def test_only_sleepers_have_something_to_release() -> None:
+    holding = [name for name in workloads.names() if workloads.find(name).release]
+    assert holding == ["sleepers"]
+
+
+def test_unknown_names_name_the_nearest() -> None:
+    with pytest.raises(InputError, match="no workload 'fork-strom'") as raised:
+        workloads.find("fork-strom")
+    assert raised.value.hint == "did you mean 'fork-storm'?"
+    with pytest.raises(InputError, match="no system call 'personalty'") as raised:
+        syscall_number("personalty")
+    assert raised.value.hint == "did you mean 'personality'?"
+    with pytest.raises(InputError, match="cannot be parked in 'paus'") as raised:
+        workloads.find("sleepers").command(Drive(park="paus"), 1)
+    assert raised.value.hint == "did you mean 'pause'?"
+
+
+def test_numbers_are_the_abi_s() -> None:
+    # From the x86-64 ABI's own table: the first, one in the middle, one of the newer.
+    assert [syscall_number(name) for name in ("read", "personality", "io_uring_setup")] == [
+        0,
+        135,
+        425,
+    ]
+    assert syscall_number("39") == 39
