@@ -1,0 +1,1 @@
+"""Builds livepatch modules, and in a guest loads, watches, reverses and unloads them."""

@@ -1,0 +1,146 @@
+"""One out-of-tree module through the kernel's own build system, without root.
+
+Same source, kernel and compiler give the same bytes wherever the headers and the build's private
+folder lie, and whoever builds: nothing of the caller's environment reaches ``make``, paths are
+mapped away, and debug information (most of a stock module's size, and of its build time after
+that of make itself) is left out rather than stripped, since stripping a livepatch is not safe
+(Documentation/livepatch/module-elf-format.rst: the order of symbols must be kept).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from msgspec import Struct
+
+from lpharness.archive.process import tied_to_us
+from lpharness.base.errors import BuildError, HostError
+from lpharness.engine.compiler import Compiler, require_tools
+
+RECIPE = 1
+"""Part of every build's cache key: raise it when a change here changes the bytes that come out."""
+
+_LONGEST_S = 600.0
+_ERROR = re.compile(
+    r"^(?P<where>[^\s:][^:\n]*:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.M
+)
+_MODPOST = re.compile(r"^ERROR: modpost: (?P<what>.*)$", re.M)
+# What make says about itself, and what Makefile says of the compiler, which `Compiler` tells.
+_NOISE = re.compile(
+    r"^(make(\[\d+\])?: .*|warning: the compiler differs .*"
+    r"|  (The kernel was built by|You are using): .*)\n",
+    re.M,
+)
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """What one run of kbuild gave."""
+
+    module: Path
+    warnings: str
+    """The tools' text where they had something to say; paths are the case's own."""
+
+
+def compile_module(
+    *, name: str, source: Path, headers: Path, compiler: Compiler, folder: Path
+) -> Built:
+    """Build ``NAME.ko`` from one C file.
+
+    Args:
+        name: the module's name.
+        source: its C file; header files beside it may be included.
+        headers: a prepared headers tree (``Kernel.headers``).
+        compiler: as `find_compiler` gave it.
+        folder: private, empty; kbuild's files and the result are left in it.
+
+    Raises:
+        BuildError: the source does not compile or names what the kernel does not export.
+        HostError: tools are missing, a path cannot be used by make, or no space is left.
+    """
+    require_tools()
+    for path in (headers, folder):
+        if re.search(r"[\s:]", str(path)):
+            raise HostError(
+                f"kbuild cannot work in a folder with a space or colon in its path: {path}",
+                hint="set LPHARNESS_CACHE to one without",
+            )
+    shutil.copyfile(source, folder / f"{name}.c")
+    for header in source.parent.glob("*.h"):
+        shutil.copyfile(header, folder / header.name)
+    (folder / "Kbuild").write_text(f"obj-m := {name}.o\n")
+    status, output = _make(headers, folder, compiler)
+    text = _in_own_words(output, name=name, source=source, folder=folder)
+    module = folder / f"{name}.ko"
+    if status != 0 or not module.is_file():
+        raise _failure(source, text, status)
+    return Built(module=module, warnings=text)
+
+
+def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:
+    flags = ["-g0", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
+    command = [
+        *tied_to_us(),  # an interrupt may come before the child is ours to kill
+        "make",
+        "--silent",
+        "--no-print-directory",
+        "-j2",
+        "-C",
+        str(headers),
+        f"M={folder}",
+        f"CC={compiler.command}",
+        f"KCFLAGS={' '.join(flags)}",
+        "KBUILD_BUILD_USER=lpharness",
+        "KBUILD_BUILD_HOST=lpharness",
+        "KBUILD_BUILD_TIMESTAMP=1970-01-01",
+        # Without a vmlinux BTF cannot be made; unset, kbuild does not complain of it.
+        "CONFIG_DEBUG_INFO_BTF_MODULES=",
+        "modules",
+    ]
+    environment = {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LC_ALL": "C",
+        "SOURCE_DATE_EPOCH": "0",
+    }
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=_LONGEST_S)
+    except subprocess.TimeoutExpired:
+        raise HostError(f"kbuild in {headers} did not end within {_LONGEST_S:g} s") from None
+    finally:
+        if process.poll() is None:  # interrupted: make's children must not outlive it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    return process.returncode, output.decode(errors="replace")
+
+
+def _in_own_words(output: str, *, name: str, source: Path, folder: Path) -> str:
+    """Name files as the user knows them, and drop what make says about itself."""
+    text = output.replace(str(folder / f"{name}.c"), str(source)).replace(f"{folder}/", "")
+    return _NOISE.sub("", text).strip()
+
+
+def _failure(source: Path, text: str, status: int) -> BuildError | HostError:
+    if "No space left on device" in text:
+        return HostError(f"no space left while building {source}", hint="free some space")
+    if match := _ERROR.search(text):
+        return BuildError(f"{match['where']}: {match['what']}\n{text}")
+    if match := _MODPOST.search(text):
+        return BuildError(
+            f"{source}: {match['what']}\n{text}",
+            hint="the kernel exports no such symbol to modules",
+        )
+    return BuildError(f"{source}: kbuild failed (make exit status {status})\n{text}")

@@ -1,0 +1,129 @@
+"""Loading, disabling, reversing and unloading a livepatch in a guest."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from lpharness.base.deadline import Deadline
+from lpharness.engine.watcher import Direction, Watcher
+from lpharness.guests.contract import Guest
+from lpharness.timeline.events import ActionTaken, ModuleLoadTried, ModuleUnloadTried
+from lpharness.timeline.recorder import Recorder
+
+# What finit_module's error numbers mean here: kernel/module/main.c, kernel/livepatch/core.c.
+_REASONS = {
+    2: "ENOENT: an unknown symbol, or a patched function whose size is unknown",
+    8: "ENOEXEC: not a module for this kernel (vermagic, architecture or a broken file)",
+    16: "EBUSY: another transition runs, another user of IPMODIFY, or ftrace is disabled",
+    17: "EEXIST: it is loaded already",
+    19: "ENODEV: livepatch is not initialised",
+    22: "EINVAL: not marked livepatch, empty, or a symbol is missing or ambiguous",
+}
+
+_UNLOAD_WAIT_S = 10.0
+
+
+class _Loaded(Struct):
+    errno: int
+    began: int
+    ended: int
+
+
+class _Unloaded(Struct):
+    errno: int
+    refcount: int
+    began: int
+    released: int
+    ended: int
+
+
+class LivepatchControl:
+    """The hands of a trial: each act is recorded with the kernel's own answer."""
+
+    def __init__(self, guest: Guest, watcher: Watcher, recorder: Recorder) -> None:
+        self._guest = guest
+        self._watcher = watcher
+        self._recorder = recorder
+
+    def upload(self, name: str, module: Path, deadline: Deadline) -> None:
+        """Put a module's file into the guest."""
+        self._guest.transport.put(module, self._path(name), deadline=deadline)
+
+    def load(self, name: str, deadline: Deadline) -> int:
+        """Load an uploaded module; return 0 or the kernel's error number."""
+        self._watcher.expect(name)
+        result = self._guest.transport.run(
+            ["/lph/watch", "load", self._path(name)], deadline=deadline
+        )
+        said = msgspec.json.decode(result.stdout, type=_Loaded)
+        self._recorder.add(
+            ModuleLoadTried(
+                host_ns=self._recorder.now(),
+                guest_ns=said.ended,
+                module=name,
+                errno=said.errno,
+                seconds=(said.ended - said.began) / 1e9,
+                detail=_REASONS.get(said.errno, f"errno {said.errno}") if said.errno else "",
+            )
+        )
+        return said.errno
+
+    def set_enabled(self, name: str, enabled: bool, deadline: Deadline) -> bool:
+        """Write ``enabled``: disable a patch, or reverse its running transition."""
+        self._watcher.expect(name)
+        return self._write(name, "enabled", str(int(enabled)), deadline)
+
+    def force(self, name: str, deadline: Deadline) -> bool:
+        """Write ``force``, which pins the outgoing module for ever."""
+        return self._write(name, "force", "1", deadline)
+
+    def unload(self, name: str, deadline: Deadline) -> int:
+        """Wait for the reference count and unload; return 0 or the error number."""
+        wait_ms = int(min(_UNLOAD_WAIT_S, deadline.remaining()) * 1000)
+        result = self._guest.transport.run(
+            ["/lph/watch", "unload", name, str(wait_ms)], deadline=deadline
+        )
+        said = msgspec.json.decode(result.stdout, type=_Unloaded)
+        self._recorder.add(
+            ModuleUnloadTried(
+                host_ns=self._recorder.now(),
+                guest_ns=said.ended,
+                module=name,
+                errno=said.errno,
+                seconds=(said.ended - said.released) / 1e9,
+                waited_s=(said.released - said.began) / 1e9,
+                detail=f"reference count {said.refcount}" if said.errno else "",
+            )
+        )
+        return said.errno
+
+    def await_transition(self, direction: Direction, deadline: Deadline) -> None:
+        """Wait until the kernel says that the transition is complete.
+
+        Raises:
+            DeadlineExpired: it is not; the timeline says who blocks.
+        """
+        self._watcher.await_mark("completed", direction, deadline)
+
+    def _write(self, name: str, attribute: str, value: str, deadline: Deadline) -> bool:
+        path = f"/sys/kernel/livepatch/{shlex.quote(name)}/{attribute}"
+        result = self._guest.transport.run(f"echo {value} > {path}", deadline=deadline)
+        detail = result.stderr.decode(errors="replace").strip()
+        self._recorder.add(
+            ActionTaken(
+                host_ns=self._recorder.now(),
+                guest_ns=result.guest_ended_ns,
+                action=f"write {value} to {attribute} of {name}",
+                exit_status=result.exit_status,
+                detail=detail,
+            )
+        )
+        return result.exit_status == 0
+
+    @staticmethod
+    def _path(name: str) -> str:
+        return f"/tmp/{name}.ko"  # noqa: S108 — the guest's /tmp, a tmpfs of its own

@@ -1,0 +1,13 @@
+#include "kernel_like.h"
+
+int first(int x)
+{
+	return helper(x) + helper(x + 1);
+}
+
+int second(int x)
+{
+	helper(77);
+	helper(78);
+	return helper(x) + 2;
+}

@@ -1,0 +1,11 @@
+#include "kernel_like.h"
+
+static noinline int scale(int x, int factor, int unused)
+{
+	return helper(x) * factor;
+}
+
+int first(int x)
+{
+	return scale(x, 3, x) + 1;
+}

@@ -1,0 +1,10 @@
+#include "kernel_like.h"
+
+int check(int x)
+{
+	if (WARN_ON(x < 0)) {
+		_printk("negative\n");
+		panic("no way on");
+	}
+	return helper(x) + 1;
+}

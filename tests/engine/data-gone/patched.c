@@ -1,0 +1,15 @@
+#include "kernel_like.h"
+
+static int limit = 10;
+int table[4] = { 1, 2, 3, 4 };
+
+int first(int x)
+{
+	limit += x;
+	return helper(limit) + table[x & 3];
+}
+
+int second(int x)
+{
+	return helper(limit);
+}

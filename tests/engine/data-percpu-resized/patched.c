@@ -1,0 +1,9 @@
+#include "kernel_like.h"
+
+struct stats { long a, b; } stats __percpu = { 0 };
+
+int count(int x)
+{
+	asm volatile("incq %%gs:%0" : "+m"(stats.a));
+	return helper(x);
+}

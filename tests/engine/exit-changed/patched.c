@@ -1,0 +1,15 @@
+#include "kernel_like.h"
+
+int first(int x)
+{
+	return helper(x) + 1;
+}
+
+int second(int x)
+{
+	return helper(x) * 3;
+}
+void __exit thing_exit(void)
+{
+	helper(2);
+}

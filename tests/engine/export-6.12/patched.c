@@ -1,0 +1,12 @@
+#include "kernel_like.h"
+
+int first(int x)
+{
+	return helper(x) + 1;
+}
+
+int second(int x)
+{
+	return helper(x) * 3;
+}
+EXPORT_SYMBOL(second);

@@ -1,0 +1,11 @@
+#include "kernel_like.h"
+
+static noinline int callee(int x)
+{
+	return helper(x) + 2;
+}
+
+int caller(int x)
+{
+	return callee(x) * 2;
+}

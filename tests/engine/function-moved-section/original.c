@@ -1,0 +1,11 @@
+#include "kernel_like.h"
+
+int first(int x)
+{
+	return helper(x) + 1;
+}
+
+int second(int x)
+{
+	return helper(x) * 3;
+}

@@ -1,0 +1,13 @@
+#include "kernel_like.h"
+
+int __initdata level = 3;
+
+int first(int x)
+{
+	return helper(x) + 1;
+}
+
+int second(int x)
+{
+	return helper(x) * 3;
+}

@@ -1,0 +1,11 @@
+#include "kernel_like.h"
+
+__kprobes int probe(int x)
+{
+	return helper(x) + 3;
+}
+
+__cpuidle int idle(int x)
+{
+	return helper(x) + 4;
+}

@@ -1,0 +1,7 @@
+#include "kernel_like.h"
+
+int check(int x)
+{
+	lockdep_rcu_suspicious((const char *)77, 5, "text");
+	return helper(x);
+}

@@ -1,0 +1,7 @@
+#include "kernel_like.h"
+
+int wait(int x)
+{
+	might_sleep();
+	return helper(x);
+}

@@ -1,0 +1,13 @@
+#include "kernel_like.h"
+
+int first(int x)
+{
+	return helper(x) + 1;
+}
+
+int second(int x)
+{
+	return helper(x) * 3;
+}
+MODULE_INFO(license, "GPL");
+MODULE_INFO(description, "Another thing");

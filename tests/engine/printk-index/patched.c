@@ -1,0 +1,10 @@
+#include "kernel_like.h"
+
+
+
+
+int first(int x)
+{
+	printk_indexed("first");
+	return helper(x);
+}

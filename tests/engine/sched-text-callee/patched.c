@@ -1,0 +1,21 @@
+#include "kernel_like.h"
+
+noinline __sched int wait_one(int x)
+{
+	return helper(x) + 1;
+}
+
+static noinline __sched int common_wait(int x)
+{
+	return helper(x) ^ 5;
+}
+
+__sched int wait_two(int x)
+{
+	return common_wait(x) + common_wait(x + 1);
+}
+
+int first(int x)
+{
+	return wait_one(x);
+}

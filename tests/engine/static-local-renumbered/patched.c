@@ -1,0 +1,20 @@
+#include "kernel_like.h"
+
+int zeroth(int x)
+{
+	static int count;
+	return other_helper(x) + (count += 5);
+}
+
+int first(int x)
+{
+	static int count;
+	return helper(x) + count++;
+}
+
+int second(int x)
+{
+	static int count;
+	count += 2;
+	return helper(x) - count;
+}
