@@ -1,0 +1,255 @@
+"""Many trials: planned, built once each, tried one after another or several at once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from lpharness.base.errors import InputError
+from lpharness.base.progress import SILENT, Progress
+from lpharness.cases.model import Case, Variant
+from lpharness.engine.build import Module, build_module
+from lpharness.guests import backend as find_backend
+from lpharness.guests.contract import GuestSpec
+from lpharness.images import build as build_image
+from lpharness.images.model import Image
+from lpharness.kernels import resolve, with_headers
+from lpharness.kernels.model import Kernel
+from lpharness.results.folder import RunFolder
+from lpharness.results.model import CheckResult, Evidence, Trial, TrialId, Verdict
+from lpharness.timeline.events import Phase
+from lpharness.trial.plan import Pace, Plan
+from lpharness.trial.runner import run_trial
+from lpharness.workloads import find as find_workload
+from lpharness.workloads.catalog import Workload
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What a user asks to be tried."""
+
+    cases: tuple[Case, ...]
+    kernels: tuple[str, ...]
+    """Kernel specs, as typed."""
+    workloads: tuple[str, ...] = ()
+    """Names; empty for each case's default."""
+    variants: tuple[str, ...] = ()
+    """Names; empty for all that a case has."""
+    repeat: int = 1
+    backend: str = "qemu"
+    uri: str | None = None
+    accelerator: Literal["auto", "tcg", "kvm"] = "auto"
+    cpus: int = 2
+    memory_mb: int = 512
+    fresh: bool = False
+    keep_memory: bool = False
+    pace: Pace = Pace()
+    seed: int | None = None
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A trial that is not run: the answer is known without a guest."""
+
+    id: TrialId
+    verdict: Verdict
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Listener(Protocol):
+    """Is told how a run goes, from the thread that runs it."""
+
+    def planned(self, trials: Sequence[TrialId]) -> None:
+        """These will be tried, in this order."""
+
+    def phase(self, trial: TrialId, phase: Phase) -> None:
+        """A trial enters a phase."""
+
+    def finished(self, trial: Trial) -> None:
+        """A trial has its verdict."""
+
+
+def plan_run(request: Request, progress: Progress = SILENT) -> list[Plan | Refused]:
+    """Fetch, build and lay out everything that the request needs; nothing is booted.
+
+    Raises:
+        InputError: a kernel, workload, variant or backend that does not exist, a workload that a
+            case cannot drive, the same trial twice, or a source that does not build.
+        HostError: the archive, compiler or disk did not do its part.
+    """
+    _refuse_unknown(request)
+    seed = request.seed if request.seed is not None else random.SystemRandom().getrandbits(32)
+    entries: list[Plan | Refused] = []
+    for spec in request.kernels:
+        kernel = with_headers(resolve(spec, progress=progress), progress=progress)
+        for case in request.cases:
+            entries += _plan_case(request, case, kernel, seed, progress)
+    _refuse_twins(entries)
+    return entries
+
+
+def execute(
+    entries: Sequence[Plan | Refused], request: Request, folder: RunFolder, listener: Listener
+) -> list[Trial]:
+    """Run the plans one after another and write each trial's document as it ends."""
+    backend = find_backend(request.backend, uri=request.uri)
+    listener.planned([entry.id for entry in entries])
+    trials = []
+    for entry in entries:
+        if isinstance(entry, Refused):
+            trial = _write_refusal(entry, folder)
+        else:
+            trial = run_trial(entry, backend, folder.trial(entry.id), listener.phase)
+        listener.finished(trial)
+        trials.append(trial)
+    return trials
+
+
+def exit_status(trials: Sequence[Trial]) -> int:
+    """Return what the process says of a run: 0 all well, 1 a fail, 3 nobody could say."""
+    verdicts = {trial.verdict for trial in trials}
+    if verdicts & {Verdict.FAIL, Verdict.XPASS}:
+        return 1
+    return 3 if Verdict.ERROR in verdicts or not verdicts else 0
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Refuse what can be refused before anything is fetched or built."""
+    find_backend(request.backend, uri=request.uri)
+    for case in request.cases:
+        for workload in _workloads(request, case):
+            workload.command(case.drive, request.cpus)
+    known = [variant.name for case in request.cases for variant in case.variants]
+    if unknown := [name for name in request.variants if name not in known]:
+        names = ", ".join(case.name for case in request.cases)
+        raise InputError(
+            f"no variant {unknown[0]!r} of {names}",
+            hint=f"there are {', '.join(dict.fromkeys(known))}" if known else "there is none",
+        )
+
+
+def _refuse_twins(entries: Sequence[Plan | Refused]) -> None:
+    """Refuse trials that would write over each other's results."""
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id.slug in seen:
+            raise InputError(
+                f"{entry.id.case} would be tried twice on {entry.id.kernel} with "
+                f"{entry.id.workload}",
+                hint="name each case, kernel and workload once; --repeat N tries them again",
+            )
+        seen.add(entry.id.slug)
+
+
+def _workloads(request: Request, case: Case) -> list[Workload]:
+    return [find_workload(name) for name in request.workloads or case.workloads[:1]]
+
+
+def _plan_case(
+    request: Request, case: Case, kernel: Kernel, seed: int, progress: Progress
+) -> Iterator[Plan | Refused]:
+    trials = list(
+        itertools.product(
+            _workloads(request, case), _variants(case, request.variants), range(request.repeat)
+        )
+    )
+    if not _meant_for(case, kernel):
+        reason = f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
+        for workload, variant, repeat in trials:
+            trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
+            yield Refused(id=trial_id, verdict=Verdict.SKIP, reason=reason)
+        return
+    modules = tuple(build_module(case, m, kernel, progress=progress) for m in case.modules)
+    for workload, variant, repeat in trials:
+        trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
+        if problems := _problems(modules):
+            yield Refused(
+                id=trial_id,
+                verdict=Verdict.FAIL,
+                reason=problems[0].seen,
+                evidence=problems,
+            )
+            continue
+        yield Plan(
+            id=trial_id,
+            case=case,
+            spec=GuestSpec(
+                kernel=kernel,
+                image=_image(case, workload, kernel, progress),
+                cpus=request.cpus,
+                memory_mb=request.memory_mb,
+                accelerator=request.accelerator,
+            ),
+            workload=workload,
+            modules=modules,
+            variant=variant,
+            fresh=request.fresh,
+            pace=request.pace,
+            seed=seed,
+            keep_memory=request.keep_memory,
+        )
+
+
+def _trial_id(
+    request: Request,
+    case: Case,
+    kernel: Kernel,
+    workload: Workload,
+    variant: Variant | None,
+    repeat: int,
+) -> TrialId:
+    return TrialId(
+        case=case.name,
+        variant=variant.name if variant else "",
+        kernel=kernel.release,
+        workload=workload.name,
+        backend=request.backend,
+        repeat=repeat,
+    )
+
+
+def _variants(case: Case, wanted: Sequence[str]) -> list[Variant | None]:
+    if not case.variants:
+        return [None]
+    return [variant for variant in case.variants if not wanted or variant.name in wanted]
+
+
+def _meant_for(case: Case, kernel: Kernel) -> bool:
+    names = (kernel.origin.spec, f"debian:{kernel.release}", kernel.release)
+    return any(fnmatch(name, pattern) for pattern in case.kernels for name in names)
+
+
+def _problems(modules: Sequence[Module]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(what=f"inspection of {module.name}.ko", seen=str(problem), good=False)
+        for module in modules
+        for problem in module.inspection.problems
+    )
+
+
+def _image(case: Case, workload: Workload, kernel: Kernel, progress: Progress) -> Image:
+    recipe = "debian" if "debian" in (case.image, workload.image) else case.image
+    wanted = case.guest_modules + (case.target.modules if case.target else ())
+    return build_image(recipe, kernel, guest_modules=wanted, progress=progress)
+
+
+def _write_refusal(refused: Refused, folder: RunFolder) -> Trial:
+    """Write the document of a trial whose answer needs no guest."""
+    trial_folder = folder.trial(refused.id)
+    trial = trial_folder.begin(refused.id, Phase.BUILD)
+    trial.checks = (
+        CheckResult(
+            check="inspection",
+            verdict=refused.verdict,
+            summary=refused.reason,
+            evidence=refused.evidence,
+        ),
+    )
+    trial.verdict, trial.reason = refused.verdict, refused.reason
+    trial.finished = True
+    trial_folder.write(trial)
+    return trial

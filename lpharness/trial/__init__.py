@@ -1,0 +1,1 @@
+"""One case on one kernel with one workload, once."""

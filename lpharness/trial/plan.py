@@ -1,0 +1,42 @@
+"""What a trial is made of: everything built, fetched and unpacked."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from lpharness.cases.model import Case, Variant
+from lpharness.checks.contract import PatchedFunction
+from lpharness.engine.build import Module
+from lpharness.guests.contract import GuestSpec
+from lpharness.results.model import TrialId
+from lpharness.workloads.catalog import Workload
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How long a trial looks at each state, in seconds beyond what its steps take."""
+
+    baseline_s: float = 0.7
+    steady_s: float = 1.0
+    after_s: float = 0.8
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything a trial needs; all of it built, fetched and unpacked."""
+
+    id: TrialId
+    case: Case
+    spec: GuestSpec
+    workload: Workload
+    modules: tuple[Module, ...]
+    variant: Variant | None = None
+    fresh: bool = False
+    """Boot anew instead of restoring a snapshot."""
+    pace: Pace = Pace()
+    seed: int = 0
+    keep_memory: bool = False
+    """Whether the guest's memory is dumped when its kernel dies."""
+
+    @property
+    def functions(self) -> tuple[PatchedFunction, ...]:
+        """Every function that any of the modules patches."""
+        return tuple(f for module in self.modules for f in module.inspection.functions)

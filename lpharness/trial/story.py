@@ -1,0 +1,263 @@
+"""The story of one trial in its guest: baseline, load, transition, steady, unload, after.
+
+What is seen goes into the timeline as it happens; nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lpharness.base.deadline import Deadline
+from lpharness.base.errors import DeadlineExpired
+from lpharness.cases.model import ModuleSource
+from lpharness.engine.build import Module
+from lpharness.engine.listening import ConsoleListener, MonitorListener
+from lpharness.engine.livepatch import LivepatchControl
+from lpharness.engine.observe import Observer
+from lpharness.engine.tracing import CallCounter
+from lpharness.engine.watcher import Direction, Watcher
+from lpharness.engine.witness import Witness
+from lpharness.guests.accelerator import Accelerator
+from lpharness.guests.contract import Guest
+from lpharness.timeline.events import ActionTaken, Note, Phase, Probed
+from lpharness.timeline.recorder import Recorder
+from lpharness.trial.plan import Plan
+from lpharness.workloads.runner import RunningWorkload
+
+ORIGINAL = "original"
+
+EnterPhase = Callable[[Phase, str | None], None]
+
+
+class Story:
+    """One guest, one case, from its baseline to what is left after unloading."""
+
+    def __init__(self, plan: Plan, guest: Guest, recorder: Recorder, enter: EnterPhase) -> None:
+        self._plan = plan
+        self._case = plan.case
+        self._guest = guest
+        self._recorder = recorder
+        self._enter = enter
+        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._monitor = MonitorListener(guest, recorder)
+        self._console = ConsoleListener(guest, recorder)
+        self._observer = Observer(guest, recorder, plan.spec.kernel)
+        self._counter = CallCounter(guest, recorder)
+        self._loaded: list[str] = []
+
+    def close(self) -> None:
+        """Take the last words of the console and the monitor."""
+        self._monitor.close()
+        self._console.close()
+
+    # --- the chapters ----------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Tell it all."""
+        self._prepare()
+        self._enter(Phase.BASELINE, None)
+        self._baseline()
+        for source, module in zip(self._case.modules, self._plan.modules, strict=True):
+            self._enter(Phase.LOAD, module.name)
+            if not self._load(source, module):
+                break
+            self._enter(Phase.STEADY, module.name)
+            self._steady(module)
+        self._enter(Phase.UNLOAD, None)
+        self._unload()
+        self._enter(Phase.AFTER, None)
+        self._after()
+
+    def _prepare(self) -> None:
+        deadline = self._soon()
+        self._observer.clock(deadline)
+        self._observer.ensure_symbols(self._soon(20))
+        for command in self._case.setup:
+            self._act(f"setup: {command}", command)
+        self._witness = Witness(self._guest, deadline)
+        self._watcher = Watcher(self._guest, self._recorder)
+        self._control = LivepatchControl(self._guest, self._watcher, self._recorder)
+        for module in self._plan.modules:
+            self._control.upload(module.name, module.path, self._soon())
+        self._watcher.await_ready(self._soon())
+
+    def _baseline(self) -> None:
+        self._load_target()
+        self._observer.vitals(self._witness, self._soon())
+        self._observe_functions()
+        self._places = self._observer.places(self._plan.functions, self._soon())
+        self._count_calls()
+        # Probes go into quiet code and come out of quiet code.
+        self._counter.arm("patching", self._soon())
+        self._workload = RunningWorkload(
+            self._guest, self._plan.workload, self._case.drive, self._recorder
+        )
+        self._workload.await_start(self._soon())
+        self._look_for(self._plan.pace.baseline_s, ORIGINAL)
+        if self._target_comes_late:
+            self._unload_target()
+
+    def _load(self, source: ModuleSource, module: Module) -> bool:
+        self._counter.arm("patching", self._soon())
+        if self._control.load(module.name, self._soon(30)):
+            return False
+        self._loaded.append(module.name)
+        self._enter(Phase.TRANSITION, module.name)
+        self._await_patched(module.name)
+        self._counter.read(driven=False, deadline=self._soon())
+        if source.replaces:
+            self._drop_replaced(module.name)
+        return True
+
+    def _steady(self, module: Module) -> None:
+        if self._target_comes_late:
+            self._load_target()
+        self._observer.patch(module.name, self._soon())
+        self._observe_functions()
+        self._counter.arm("unpatching", self._soon())
+        self._look_for(self._plan.pace.steady_s, module.name)
+        self._observer.vitals(self._witness, self._soon())
+
+    def _unload(self) -> None:
+        if not self._loaded:
+            return
+        last = self._loaded[-1]
+        self._counter.arm("unpatching", self._soon())
+        self._control.set_enabled(last, False, self._soon(30))
+        self._await("unpatching", last)
+        self._counter.read(driven=False, deadline=self._soon())
+        for name in reversed(self._loaded):
+            self._counter.drop(name, self._soon())
+            self._control.unload(name, self._soon(15))
+            self._observer.patch(name, self._soon())
+
+    def _after(self) -> None:
+        self._counter.arm("patching", self._soon())
+        self._look_for(self._plan.pace.after_s, ORIGINAL)
+        self._workload.stop(self._soon())
+        self._counter.close(self._soon())
+        self._observe_functions()
+        self._observer.places(self._plan.functions, self._soon())
+        for command in self._case.cleanup:
+            self._act(f"cleanup: {command}", command)
+        self._observer.vitals(self._witness, self._soon())
+        self._observer.clock(self._soon())
+        self._watcher.close(self._soon())
+        self._witness.close(self._soon())
+
+    # --- the steps -------------------------------------------------------------------------
+
+    def _await_patched(self, name: str) -> None:
+        stall = self._case.expect.stall
+        if stall is not None:
+            self._watch_stall(stall.seconds)
+            self._act("release", stall.release)
+        if not self._await("patching", name) and self._case.expect.force:
+            self._control.force(name, self._soon())
+            self._await("patching", name)
+
+    def _watch_stall(self, seconds: float) -> None:
+        """Give a transition that must stall the chance to finish when it should not."""
+        with suppress(DeadlineExpired):
+            self._control.await_transition("patching", Deadline.after(seconds))
+
+    def _await(self, direction: Direction, name: str) -> bool:
+        """Wait for a transition, and record the patch's state however it went."""
+        accelerator = self._guest.start.accelerator
+        bound = Deadline.after(self._case.expect.transition_bound(accelerator) + 2)
+        try:
+            self._control.await_transition(direction, bound)
+            return True
+        except DeadlineExpired as error:
+            self._note(str(error))
+            return False
+        finally:
+            self._observer.patch(name, self._soon())
+
+    def _drop_replaced(self, name: str) -> None:
+        """Unload what an atomic replace has made idle."""
+        for old in [loaded for loaded in self._loaded if loaded != name]:
+            self._counter.drop(old, self._soon())
+            if self._control.unload(old, self._soon(15)) == 0:
+                self._loaded.remove(old)
+            self._observer.patch(old, self._soon())
+
+    def _look_for(self, seconds: float, state: str) -> None:
+        """Probe the behaviour, drive the patched path, count calls, for ``seconds`` at least."""
+        until = Deadline.after(seconds)
+        for probe in self._case.probes:
+            result = self._guest.transport.run(
+                probe.run, deadline=Deadline.after(probe.timeout_s * self._slowness)
+            )
+            self._recorder.add(
+                Probed(
+                    host_ns=self._recorder.now(),
+                    guest_ns=result.guest_ended_ns,
+                    probe=probe.name,
+                    state=state,
+                    exit_status=result.exit_status,
+                    stdout=result.text[:65536],
+                    stderr=result.stderr.decode(errors="replace")[:65536],
+                    seconds=result.seconds,
+                )
+            )
+        driven = bool(self._case.drive.run)
+        if driven:
+            self._act("drive", self._case.drive.run)
+        time.sleep(until.remaining())
+        self._workload.check_alive()
+        self._counter.read(driven=driven, deadline=self._soon())
+
+    def _observe_functions(self) -> None:
+        self._observer.enabled_functions(self._plan.functions, self._soon())
+
+    def _count_calls(self) -> None:
+        """Put probes on both versions of each function.
+
+        The old version of a function whose module goes and comes again is left alone: the
+        kernel drops a probe with the module under it.
+        """
+        for function, place in self._places.items():
+            if function.object == "vmlinux" or not self._target_comes_late:
+                self._counter.add_old(function, place.address, place.code, self._soon())
+        for function in self._plan.functions:
+            self._counter.add_new(function, self._soon())
+
+    # --- the target's modules --------------------------------------------------------------
+
+    @property
+    def _target_comes_late(self) -> bool:
+        return self._plan.variant is not None and self._plan.variant.target == "after"
+
+    def _load_target(self) -> None:
+        if self._case.target is not None:
+            for name in self._case.target.modules:
+                self._act(f"load target {name}", f"modprobe {name}")
+
+    def _unload_target(self) -> None:
+        if self._case.target is not None:
+            for name in reversed(self._case.target.modules):
+                self._act(f"unload target {name}", f"rmmod {name}")
+
+    # --- small things ----------------------------------------------------------------------
+
+    def _act(self, action: str, command: str) -> None:
+        result = self._guest.transport.run(command, deadline=self._soon(10))
+        self._recorder.add(
+            ActionTaken(
+                host_ns=self._recorder.now(),
+                guest_ns=result.guest_ended_ns,
+                action=action,
+                exit_status=result.exit_status,
+                detail=(result.stderr or result.stdout).decode(errors="replace")[:2000].strip(),
+            )
+        )
+
+    def _note(self, text: str) -> None:
+        self._recorder.add(Note(host_ns=self._recorder.now(), text=text))
+
+    def _soon(self, seconds: float = 4.0) -> Deadline:
+        """Return a bound for a step that takes ``seconds`` at most on a quick machine."""
+        return Deadline.after(seconds * self._slowness)
