@@ -1,0 +1,57 @@
+"""A figure: several samples of one thing, and the bound that the project set itself for it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+
+class Figure(Struct, kw_only=True):
+    """Samples of one measured thing."""
+
+    name: str
+    unit: str
+    samples: list[float]
+    bound: float | None = None
+    """The most that the median may be; ``None`` where none was set."""
+
+    @property
+    def median(self) -> float:
+        """The middle sample: what to quote on a noisy machine."""
+        return statistics.median(self.samples)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median keeps the bound."""
+        return None if self.bound is None else self.median <= self.bound
+
+
+class Stopwatch:
+    """Holds the seconds that a ``with`` block took."""
+
+    seconds = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Stopwatch]:
+    """Time a ``with`` block on the host's monotonic clock."""
+    watch = Stopwatch()
+    began = time.monotonic()
+    try:
+        yield watch
+    finally:
+        watch.seconds = time.monotonic() - began
+
+
+def timed(times: int, action: Callable[[], object]) -> list[float]:
+    """Return the seconds of each of ``times`` runs of ``action``."""
+    samples = []
+    for _ in range(times):
+        with stopwatch() as watch:
+            action()
+        samples.append(watch.seconds)
+    return samples

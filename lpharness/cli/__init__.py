@@ -1,0 +1,1 @@
+"""The command line: one file for each command; it parses, calls and prints, nothing more."""

@@ -1,0 +1,5 @@
+"""``python -m lpharness.cli``."""
+
+from lpharness.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""``lpharness bench``: what lpharness costs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, print_json
+
+if TYPE_CHECKING:
+    from lpharness.bench.figures import Figure
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure lpharness itself on this machine.\n\n"
+    "Medians with their spread, beside the bound that the project set itself; a bound that is not "
+    "kept is marked, never a failure: machines differ.",
+)
+
+_Kernel = Annotated[str, typer.Option("-k", "--kernel", help="The kernel to measure with.")]
+_Repeat = Annotated[int, typer.Option("-n", "--repeat", min=1, help="Samples of each figure.")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.command()
+def guest(kernel: _Kernel = "debian:6.1-cloud", repeat: _Repeat = 10, json: _Json = False) -> None:
+    """Boot, restore and command times, and memory."""
+    from lpharness.bench.guest import measure
+
+    _show(measure(kernel, repeat, TerminalProgress()), as_json=json)
+
+
+@app.command()
+def trial(kernel: _Kernel = "debian:6.1-cloud", repeat: _Repeat = 5, json: _Json = False) -> None:
+    """A whole trial, C to module, inspection, start-up."""
+    from lpharness.bench.trial import measure
+
+    _show(measure(kernel, repeat, TerminalProgress()), as_json=json)
+
+
+def _show(figures: Sequence[Figure], *, as_json: bool) -> None:
+    if as_json:
+        print_json(figures)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim")
+    for column in ("figure", "median", "min", "max", "bound", "n"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    for figure in figures:
+        style = {True: "green", False: "bold red", None: ""}[figure.met]
+        table.add_row(
+            figure.name,
+            f"[{style}]{_number(figure.median, figure.unit)}[/]"
+            if style
+            else _number(figure.median, figure.unit),
+            _number(min(figure.samples), figure.unit),
+            _number(max(figure.samples), figure.unit),
+            "" if figure.bound is None else f"≤ {_number(figure.bound, figure.unit)}",
+            str(len(figure.samples)),
+        )
+    Console(highlight=False).print(table)
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if unit == "MiB" else 2
+    return f"{value:.{digits}f} {unit}".rstrip()

@@ -1,0 +1,179 @@
+"""``lpharness build``: a case's modules, or a source diff's, for a kernel."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, print_json
+
+if TYPE_CHECKING:
+    from lpharness.engine.build import Module
+    from lpharness.kernels.model import Kernel
+
+app = typer.Typer(help="Build livepatch modules of a case or of a source diff.")
+
+_DIFFS = (".patch", ".diff")
+
+
+@app.command()
+def build(
+    what: str = typer.Argument(
+        ..., metavar="CASE|FILE.patch", help="A bundled case's name, a case's folder, or a diff."
+    ),
+    kernel: str = typer.Option(..., "-k", "--kernel", metavar="KERNEL", help="Build for this one."),
+    output: Path = typer.Option(
+        None, "-o", "--output", metavar="PATH",
+        help="Where to copy the modules: a folder, or, for a diff, a file OUT.ko.",
+    ),
+    explain: bool = typer.Option(
+        False, "--explain", help="Say of each function why it is taken, and where all comes from."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document on stdout."),
+    name: str = typer.Option(
+        "", "--name", help="For a diff: the module's name; else it is made of OUT.ko or the file's."
+    ),
+    replace: bool = typer.Option(
+        False, "--replace", help="For a diff: replace all livepatches that are loaded by then."
+    ),
+    force_base: bool = typer.Option(
+        False, "--force-base",
+        help="For a diff: patch functions although they are not the kernel's byte for byte.",
+    ),
+    most_units: int = typer.Option(
+        20, "--most-units", min=1,
+        help="For a diff: refuse if a header is in more files than this.",
+    ),
+    allow: list[str] = typer.Option(
+        [], "--allow", metavar="KIND", help="For a diff: go on in spite of a refusal: layout."
+    ),
+) -> None:  # fmt: skip
+    """Build livepatch modules with the compiler that the kernel was built with.
+
+    The same source for the same kernel is built once, and gives the same bytes on any machine.
+
+    Exit status: 0 built; 1 built, but would fail to load or patch; 2 it cannot be built.
+
+    Examples: lpharness build cmdline -k debian:6.1-cloud -o /tmp
+
+    lpharness build fix.patch -k debian:6.1.0-55-cloud-amd64 -o lph_fix.ko --explain
+    """
+    from lpharness.kernels import resolve
+
+    progress = TerminalProgress()
+    target = resolve(kernel, progress=progress)
+    if what.endswith(_DIFFS):
+        modules = [
+            _of_diff(
+                Path(what), target, progress, name=name or _name(what, output), replace=replace,
+                force_base=force_base, most_units=most_units, allow=frozenset(allow),
+                explain=explain, as_json=as_json,
+            )
+        ]  # fmt: skip
+    else:
+        modules = _of_case(what, target, progress)
+    if output is not None:
+        modules = [_copy(module, output) for module in modules]
+    if as_json:
+        print_json(modules)
+    else:
+        _print(modules, explain=explain)
+    if any(module.inspection.problems for module in modules):
+        raise typer.Exit(1)
+
+
+def _of_case(name: str, kernel: Kernel, progress: TerminalProgress) -> list[Module]:
+    from lpharness.cases import load
+    from lpharness.engine.build import build_module
+
+    case = load(name)
+    return [build_module(case, m, kernel, progress=progress) for m in case.modules]
+
+
+def _of_diff(
+    file: Path,
+    kernel: Kernel,
+    progress: TerminalProgress,
+    *,
+    name: str,
+    replace: bool,
+    force_base: bool,
+    most_units: int,
+    allow: frozenset[str],
+    explain: bool,
+    as_json: bool,
+) -> Module:
+    from lpharness.base.errors import InputError
+    from lpharness.engine.build import module_of_diff
+    from lpharness.engine.emit import Refused
+
+    try:
+        diff = file.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    try:
+        return module_of_diff(
+            diff, kernel, name=name, replace=replace, force_base=force_base,
+            most_units=most_units, allow=allow, progress=progress,
+        )  # fmt: skip
+    except Refused as refused:
+        if as_json:
+            print_json({"refused": str(refused), "objects": refused.objects})
+        elif explain:
+            from lpharness.cli.explain import explain_objects
+
+            for line in explain_objects(refused.objects):
+                typer.echo(line)
+        raise
+
+
+def _name(file: str, output: Path | None) -> str:
+    """Return the name of a diff's module: that of the file it is to be, or one made of the diff's.
+
+    It begins with a letter, as the kernel's own do.
+    """
+    if output is not None and output.suffix == ".ko":
+        return output.stem.replace("-", "_")
+    stem = re.sub(r"\W+", "_", Path(file).stem, flags=re.ASCII).strip("_").lower()
+    return f"lph_{stem}"[:55]
+
+
+def _copy(module: Module, output: Path) -> Module:
+    import msgspec
+
+    from lpharness.base.errors import InputError
+
+    path = output if output.suffix == ".ko" else output / f"{module.name}.ko"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module.path, path)
+    except OSError as error:
+        raise InputError(f"cannot write to {path}: {error.strerror}") from error
+    return msgspec.structs.replace(module, path=path)
+
+
+def _print(modules: list[Module], *, explain: bool) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from lpharness.cli.explain import explain_patch, summarize_patch
+
+    console = Console(highlight=False, soft_wrap=True)
+    for module in modules:
+        console.print(Text(str(module.path), style="bold"))
+        for function in module.inspection.functions:
+            console.print(Text(f"  {function.object}:{function.old} → {function.new}"))
+        origin = f"built with {module.compiler}" if module.compiler else "prebuilt"
+        console.print(Text(f"  sha256 {module.sha256}, {origin}", style="dim"))
+        if module.patch is not None:
+            lines = explain_patch(module.patch) if explain else summarize_patch(module.patch)
+            for line in lines:
+                console.print(Text(f"  {line}"))
+        for line in module.inspection.problems:
+            console.print(Text(f"  ✗ {line}", style="red"))
+        for line in (*module.inspection.warnings, *module.warnings.splitlines()):
+            console.print(Text(f"  ! {line}", style="yellow"))

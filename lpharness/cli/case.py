@@ -1,0 +1,136 @@
+"""``lpharness case``: the cases there are, and the skeleton of a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lpharness.cli.output import answers, print_json
+
+if TYPE_CHECKING:
+    from lpharness.cases.model import Case, Outcome
+
+app = typer.Typer(no_args_is_help=True, help="List the cases, show one, or begin a new one.")
+
+_JSON = typer.Option(False, "--json", help="Print one JSON document on stdout.")
+
+
+@app.command("list")
+def list_cases(as_json: bool = _JSON) -> None:
+    """List the bundled cases.
+
+    Example: lpharness case list
+    """
+    from lpharness.cases import bundled, load
+
+    cases = [load(name) for name in bundled()]
+    if as_json:
+        print_json(cases)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    table.add_column("case", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("default workload", no_wrap=True)
+    for case in cases:
+        table.add_row(*map(Text, (case.name, case.title, case.workloads[0])))
+    answers().print(table)
+
+
+@app.command()
+def show(
+    name: str = typer.Argument(..., metavar="CASE", help="A bundled case's name, or a folder."),
+    as_json: bool = _JSON,
+) -> None:
+    """Show a case: what it patches, and what must be seen.
+
+    Example: lpharness case show atomic-replace
+    """
+    from lpharness.cases import load
+
+    case = load(name)
+    if as_json:
+        print_json(case)
+    else:
+        _print(case)
+
+
+@app.command()
+def new(
+    folder: Path = typer.Argument(..., metavar="NAME", help="A folder that is not there yet."),
+    as_json: bool = _JSON,
+) -> None:
+    """Write a commented case that builds and runs as it stands.
+
+    Example: lpharness case new fix-mballoc
+    """
+    from lpharness.cases import write_skeleton
+
+    file = write_skeleton(folder)
+    if as_json:
+        print_json({"file": file})
+        return
+    typer.echo(f"wrote {file}")
+    shown = str(folder) if "/" in str(folder) else f"./{folder}"  # a path, not a bundled name
+    typer.echo(f"try it: lpharness run {shown} -k debian:6.1-cloud")
+
+
+def _print(case: Case) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(f"{case.name}: {case.title}", style="bold"))
+    for line in _lines(case):
+        console.print(Text(line))
+
+
+def _lines(case: Case) -> list[str]:
+    lines = [case.summary] if case.summary else []
+    lines += [
+        f"folder     {case.folder}",
+        f"kernels    {' '.join(case.kernels)}",
+        f"workloads  {' '.join(case.workloads)}",
+        f"image      {case.image}",
+    ]
+    if case.target:
+        lines.append(f"target     {' '.join(case.target.modules)}")
+    if case.variants:
+        lines.append(f"variants   {' '.join(variant.name for variant in case.variants)}")
+    for module in case.modules:
+        source = module.source or module.patch or module.prebuilt
+        if module.delta:
+            source = f"what changed from {module.delta.old} to {module.delta.new}"
+        how = ", replaces all earlier" if module.replaces else ""
+        lines.append(f"module     {module.name} from {source}{how}")
+        lines += [f"             {f.object}:{f.old} → {f.new or '?'}" for f in module.functions]
+    for probe in case.probes:
+        lines.append(f"probe      {probe.name}")
+        lines += [f"             $ {line}" for line in probe.run.strip().splitlines()]
+        lines += [
+            f"             {state}: {_outcome(outcome)}" for state, outcome in probe.states.items()
+        ]
+    if stall := case.expect.stall:
+        lines.append(
+            f"expect     a stall of {stall.seconds:g} s: {stall.comm} in {stall.function}, "
+            f"until `{stall.release}`"
+        )
+    if case.expect.xfail:
+        lines.append(f"expect     to fail: {case.expect.xfail}")
+    lines += [f"see        {key}: {value}" for key, value in case.references.items()]
+    return lines
+
+
+def _outcome(outcome: Outcome) -> str:
+    parts = [] if outcome.exit == 0 else [f"exit {'any' if outcome.exit is None else outcome.exit}"]
+    for stream in ("stdout", "stderr"):
+        text = getattr(outcome, stream)
+        for condition in ("equals", "contains", "lacks", "matches"):
+            value = getattr(text, condition)
+            if value is not None:
+                parts.append(f"{stream} {condition} {value!r}")
+    return ", ".join(parts) or "exit 0"

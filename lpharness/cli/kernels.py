@@ -1,0 +1,191 @@
+"""``lpharness kernels``: list, fetch and prune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, print_json
+
+if TYPE_CHECKING:
+    from lpharness.kernels.catalog import Listed
+    from lpharness.kernels.prune import Pruned
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="List, fetch and prune the kernels that can be tested.\n\n"
+    "A kernel is named debian:6.1-cloud (the newest of a series; flavours cloud, amd64, rt), "
+    "debian:6.1.0-55-cloud-amd64 (one release), tree:PATH (a built kernel tree) or "
+    "files:image=PATH,modules=DIR,headers=DIR.",
+)
+
+_WIDE = 140  # columns from which a table may tell everything
+_JSON = typer.Option(False, "--json", help="Print one JSON document on stdout.")
+_MIRROR = typer.Option(
+    None,
+    metavar="'URL [SUITE...]'",
+    help="One more archive, verified by Debian's own keyring.",
+)
+_DEBS = typer.Option(None, metavar="DIR", help="A folder of .deb files to look into first.")
+
+
+@app.command("list")
+def list_kernels(
+    words: list[str] = typer.Argument(
+        None, metavar="[WORD]...", help="Only releases with these words in their name."
+    ),
+    cached: bool = typer.Option(False, "--cached", help="Only those in the cache."),
+    mirror: str = _MIRROR,
+    debs: Path = _DEBS,
+    as_json: bool = _JSON,
+) -> None:
+    """Show which kernels the archive has and which are in the cache, newest first.
+
+    Example: lpharness kernels list 6.1 cloud
+    """
+    from lpharness.archive import Archive
+    from lpharness.kernels.catalog import available
+
+    archive = Archive(mirror=mirror, debs=debs, progress=TerminalProgress())
+    listed = [
+        kernel
+        for kernel in available(archive)
+        if all(word in kernel.release for word in words or []) and (kernel.cached or not cached)
+    ]
+    if as_json:
+        print_json(listed)
+    else:
+        _print_kernels(listed)
+
+
+@app.command()
+def fetch(
+    specs: list[str] = typer.Argument(..., metavar="KERNEL...", help="Kernels to fetch."),
+    headers: bool = typer.Option(True, help="Fetch what builds modules for them, too."),
+    mirror: str = _MIRROR,
+    debs: Path = _DEBS,
+    as_json: bool = _JSON,
+) -> None:
+    """Download kernels into the cache; a download that broke off goes on where it stopped.
+
+    Example: lpharness kernels fetch debian:6.1-cloud debian:6.12-cloud
+    """
+    from lpharness.kernels import resolve, with_headers
+
+    progress = TerminalProgress()
+    kernels = []
+    for spec in specs:
+        kernel = resolve(spec, progress=progress, mirror=mirror, debs=debs)
+        if headers:
+            kernel = with_headers(kernel, progress=progress, mirror=mirror, debs=debs)
+        kernels.append(kernel)
+        if not as_json:
+            typer.echo(f"{spec}: {kernel.release} in {kernel.image.parent.parent}")
+    if as_json:
+        print_json([_without_config(kernel) for kernel in kernels])
+
+
+@app.command()
+def prune(
+    keep: int = typer.Option(
+        None, metavar="N", min=0, help="Keep the N most recently used of each kind."
+    ),
+    days: float = typer.Option(
+        None, metavar="D", min=0, help="Keep what was used in the last D days. [default: 30]"
+    ),
+    everything: bool = typer.Option(False, "--all", help="Keep nothing."),
+    kind: list[str] = typer.Option(
+        None, metavar="KIND", help="Only this kind (a folder of the cache); may be repeated."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be removed."),
+    as_json: bool = _JSON,
+) -> None:
+    """Free the cache of kernels, headers, images, modules, snapshots and packages.
+
+    What either limit keeps stays. Nothing that is removed is lost: it is fetched or made again
+    when it is wanted (except kernels that the archive no longer has).
+
+    Example: lpharness kernels prune --keep 2 --dry-run
+    """
+    from lpharness.base.cache import Cache
+    from lpharness.base.errors import InputError
+    from lpharness.kernels.prune import prune as remove
+
+    if everything and (keep is not None or days is not None):
+        raise InputError("--all keeps nothing, so --keep and --days mean nothing beside it")
+    if not everything and keep is None and days is None:
+        days = 30
+    removed = remove(Cache(), keep=keep, days=days, only=kind or None, dry_run=dry_run)
+    if as_json:
+        print_json({"dry_run": dry_run, "bytes": sum(r.bytes for r in removed), "removed": removed})
+    else:
+        _print_pruned(removed, dry_run=dry_run)
+
+
+def _print_kernels(listed: list[Listed]) -> None:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    console = Console(**_width())
+    wide = console.width >= _WIDE
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kernel", overflow="fold")
+    if wide:
+        table.add_column("version", no_wrap=True)
+    table.add_column("newest of", no_wrap=True)
+    table.add_column("headers", no_wrap=True)
+    table.add_column("download", justify="right", no_wrap=True)
+    table.add_column("on disk", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("from", overflow="fold", style="dim")
+    for kernel in listed:
+        row = [
+            kernel.spec,
+            kernel.version,
+            (kernel.newest or "").removeprefix("debian:"),
+            "yes" if kernel.has_headers else "no",
+            decimal(kernel.download_bytes) if kernel.download_bytes else "",
+            decimal(kernel.disk_bytes) if kernel.cached else "-",
+            kernel.source if kernel.in_archive else f"cache only ({kernel.source})",
+        ]
+        cells = row if wide else [row[0], *row[2:-1]]
+        table.add_row(*cells, style="bold" if kernel.cached else None)
+    console.print(table)
+
+
+def _print_pruned(removed: list[Pruned], *, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kind")
+    table.add_column("entry", overflow="fold")
+    table.add_column("size", justify="right")
+    table.add_column("unused for", justify="right")
+    for item in removed:
+        table.add_row(item.kind, item.name, decimal(item.bytes), f"{item.unused_days:.1f} days")
+    console = Console(**_width())
+    if removed:
+        console.print(table)
+    total = decimal(sum(item.bytes for item in removed))
+    console.print(f"{total} {'would be freed' if dry_run else 'freed'}", highlight=False)
+
+
+def _width() -> dict[str, Any]:
+    """Return how wide to print: the terminal's width, or as wide as it takes for a program."""
+    import sys
+
+    return {} if sys.stdout.isatty() else {"width": 200}
+
+
+def _without_config(kernel: Any) -> dict[str, Any]:
+    import msgspec
+
+    document: dict[str, Any] = msgspec.to_builtins(kernel, enc_hook=str)
+    del document["config"]
+    return document

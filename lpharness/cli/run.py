@@ -1,0 +1,108 @@
+"""``lpharness run``: try cases on kernels, and judge what was seen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, print_json
+
+app = typer.Typer()
+
+
+class Accelerator(StrEnum):
+    """What ``--accelerator`` takes."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+@app.command()
+def run(
+    cases: Annotated[
+        list[str], typer.Argument(help="Bundled cases by name, or folders with a case.toml.")
+    ],
+    kernel: Annotated[
+        list[str],
+        typer.Option(
+            "-k",
+            "--kernel",
+            help="debian:6.1-cloud (newest), debian:6.1.0-56-cloud-amd64 (exact), tree:PATH, "
+            "files:image=…,modules=…,headers=… May be given more than once.",
+        ),
+    ],
+    workload: Annotated[
+        list[str], typer.Option("-w", "--workload", help="Default: the case's first. Repeatable.")
+    ] = [],  # noqa: B006 — typer copies it
+    variant: Annotated[
+        list[str], typer.Option("--variant", help="Only these variants of the cases.")
+    ] = [],  # noqa: B006
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for the results. Default: a new one below results/."
+        ),
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each trial is made.")] = 1,
+    backend: Annotated[str, typer.Option(help="qemu or libvirt.")] = "qemu",
+    uri: Annotated[
+        str | None, typer.Option(help="libvirt's connection, for example qemu:///system.")
+    ] = None,
+    accelerator: Annotated[
+        Accelerator, typer.Option(help="Who runs the guest's code.")
+    ] = Accelerator.AUTO,
+    cpus: Annotated[int, typer.Option(min=1, max=64, help="The guest's CPUs.")] = 2,
+    memory: Annotated[int, typer.Option(min=128, help="The guest's memory, MiB.")] = 512,
+    fresh: Annotated[bool, typer.Option(help="Boot for each trial; use no snapshot.")] = False,
+    keep_vmcore: Annotated[
+        bool, typer.Option(help="Keep the guest's memory when its kernel dies.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="For what is random; default: random.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Try cases on kernels under workloads, and judge what was seen.
+
+    Example: lpharness run cmdline hot-syscall -k debian:6.1-cloud -k debian:6.12-cloud
+
+    Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
+    """
+    from lpharness.cases import load
+    from lpharness.cli.live import RunView
+    from lpharness.results.folder import RunFolder
+    from lpharness.results.story import stories
+    from lpharness.results.writers import write_reports
+    from lpharness.run import Request, execute, exit_status, plan_run
+
+    request = Request(
+        cases=tuple(load(case) for case in cases),
+        kernels=tuple(kernel),
+        workloads=tuple(workload),
+        variants=tuple(variant),
+        repeat=repeat,
+        backend=backend,
+        uri=uri,
+        accelerator=accelerator.value,
+        cpus=cpus,
+        memory_mb=memory,
+        fresh=fresh,
+        keep_memory=keep_vmcore,
+        seed=seed,
+    )
+    if output is not None:
+        RunFolder.check(output)
+    entries = plan_run(request, TerminalProgress())
+    with RunFolder.create(output) as folder, RunView() as view:
+        try:
+            trials = execute(entries, request, folder, view)
+        finally:  # after Ctrl-C they show what was known by then
+            reports = write_reports(folder)
+    if json:
+        print_json({"trials": trials, "reports": reports})
+    else:
+        found = {story.trial.id.slug: story.figures for story in stories(folder)}
+        view.summarise(trials, found, reports)
+    raise typer.Exit(exit_status(trials))
