@@ -13,15 +13,18 @@ class LpharnessError(Exception):
     Attributes:
         message: what is wrong and where, one line.
         hint: what the user can do about it, one line, or ``None``.
+        kind: a stable word for the reason, where programs tell reasons apart; else empty. Those of
+            the engine are listed in ``docs/engine.md`` and ``docs/differ.md``.
         exit_code: the process's exit status if nothing handles it (see ``docs/cli.md``).
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, kind: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.kind = kind
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -17,6 +17,9 @@ from lpharness.sources.diff import FileDiff, Hunk
 class DoesNotApply(InputError):
     """A diff does not fit the file it names."""
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, kind="does-not-apply")
+
 
 class Applied(Struct, frozen=True, kw_only=True):
     """A file after a diff."""

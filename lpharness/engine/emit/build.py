@@ -38,13 +38,18 @@ class Refused(InputError):
         objects: what was found of each source file, with its refusals.
     """
 
-    def __init__(self, message: str, *, hint: str, objects: tuple[ObjectBuild, ...]) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str, kind: str, objects: tuple[ObjectBuild, ...]
+    ) -> None:
+        super().__init__(message, hint=hint, kind=kind)
         self.objects = objects
 
 
 class NoChange(InputError):
     """A diff that changes nothing in the code."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint, kind="no-code")
 
 
 def build_diff(
@@ -157,6 +162,7 @@ def _require_patchable(judged: list[Judged], plan: DiffPlan) -> None:
         raise Refused(
             f"{where}: {first.subject}: {first.reason}{more}",
             hint=first.hint,
+            kind=first.kind,
             objects=tuple(describe(one) for one in judged),
         )
     if all(one.report.answer is Answer.UNCHANGED for one in judged):
@@ -202,6 +208,7 @@ def _prepare(
         raise BuildError(
             "the diff adds code, but nothing that the kernel runs leads to it",
             hint="does it need another change as well?",
+            kind="not-reached",
         )
     return parts
 

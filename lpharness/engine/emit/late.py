@@ -105,6 +105,7 @@ def _refusal(where: str, field: Relocation) -> BuildError:
         f"{where} needs {name}, which is not there yet when the kernel reads it",
         hint="the symbol belongs to a module; static keys and alternatives of modules cannot be "
         "used in a livepatch: write the code without",
+        kind="late-symbol",
     )
 
 

@@ -96,6 +96,7 @@ def prepare(
         raise BuildError(
             f"{judged.pair.source}: objtool has made no unwind table for it",
             hint="a kernel with another unwinder cannot be patched yet",
+            kind="no-unwind-table",
         )
     redirects = _redirects(judged, force_base=force_base)
     resolver = Resolver(kernel, read_object(judged.pair.plain_original), judged.proof, cache=cache)
@@ -163,6 +164,7 @@ def _redirects(judged: Judged, *, force_base: bool) -> list[tuple[Redirect, Symb
             raise InputError(
                 f"{judged.pair.source}: {one.old.name} is not in {judged.proof.image}",
                 hint="the kernel was linked without it, or from another source",
+                kind="base-absent",
             )
         if proof.state is Match.DIFFERS and not force_base:
             raise InputError(
@@ -170,6 +172,7 @@ def _redirects(judged: Judged, *, force_base: bool) -> list[tuple[Redirect, Symb
                 f"at +{proof.first_difference:#x} the kernel has {proof.expected}, "
                 f"the compiler made {proof.found}",
                 hint="is it the right source and compiler? --force-base patches it all the same",
+                kind="base-differs",
             )
         strays = [stray for stray in judged.proof.strays if stray.function == one.old.name]
         if strays and not force_base:
@@ -177,6 +180,7 @@ def _redirects(judged: Judged, *, force_base: bool) -> list[tuple[Redirect, Symb
                 f"{judged.pair.source}: {one.old.name} at +{strays[0].offset:#x} refers to "
                 f"{strays[0].symbol}, in the kernel to {strays[0].found}",
                 hint="is it the right source? --force-base patches it all the same",
+                kind="base-differs",
             )
         redirect = Redirect(
             object=judged.pair.object_name,

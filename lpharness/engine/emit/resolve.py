@@ -120,6 +120,7 @@ class Resolver:
                 f"{name} is exported by the module {owner}, which {self.object_name} does not need:"
                 " it may not be there when the patch is",
                 hint=f"do without {name}",
+                kind="foreign-export",
             )
         return Resolved(
             name=name, how=How.LIVEPATCH, object=owner, evidence="exported by that module"
@@ -142,6 +143,7 @@ class Resolver:
             raise BuildError(
                 f"the patch needs {name}, which {self._kernel.release} does not have in {owner}",
                 hint="kallsyms does not list it; do without it, or give the patch its own",
+                kind="symbol-missing",
             )
         position, evidence = self._position(owner, name, candidates, place, local=local)
         return Resolved(
@@ -169,6 +171,7 @@ class Resolver:
                     f"{owner}'s code refers to {name} at {_said(place)}, where its symbol table "
                     "has none of that name",
                     hint="report this; the patch would reach another symbol than its source means",
+                    kind="symbol-missing",
                 )
             return found[0], "the shipped code refers to it"
         if len(candidates) == 1:
@@ -179,6 +182,7 @@ class Resolver:
         raise BuildError(
             f"{owner} has {len(candidates)} symbols {name}, and nothing tells which one is meant",
             hint="no function that the kernel was shipped with refers to it",
+            kind="symbol-ambiguous",
         )
 
     def _object(self, name: str) -> Shipped:

@@ -264,6 +264,7 @@ def _run_command(
         raise BuildError(
             f"{message}\n{done.said.strip()}",
             hint="does the diff need another change as well, made elsewhere?",
+            kind="does-not-compile",
         )
     raise HostError(f"the unpatched source does not compile: {message}")
 

@@ -114,7 +114,10 @@ class DiffPlan:
         """
         if self.refusals:
             first, more = self.refusals[0], len(self.refusals) - 1
-            raise InputError(f"{first}" + (f" (and {more} more)" if more else ""), hint=first.hint)
+            raise InputError(
+                f"{first}" + (f" (and {more} more)" if more else ""),
+                hint=first.hint, kind=first.kind,
+            )  # fmt: skip
 
 
 def plan_diff(
@@ -227,12 +230,14 @@ class _Planner:
                 raise InputError(
                     f"line {file.at} of the diff: this kernel's source has no {old}",
                     hint="is the diff made for another version?",
+                    kind="does-not-apply",
                 )
             before = found
         elif new is not None and self._content(new):
             raise InputError(
                 f"line {file.at} of the diff makes {new}, which is there already",
                 hint="the change may be in this kernel",
+                kind="does-not-apply",
             )
         applied = apply_file(file, before, new or old or "")
         if old is not None and old != new and not file.copied:
