@@ -14,6 +14,7 @@ from lpharness.base.errors import BuildError, HostError
 from lpharness.kernels.model import Kernel
 
 _COMMAND = re.compile(r"(?:\S*/)?(?P<command>\S*gcc(?:-[\d.]+)?)\s")
+_BTF_SINCE = 12
 _REMARK = re.compile(r"\([^()]*\)")
 
 
@@ -27,6 +28,11 @@ class Compiler(Struct, frozen=True, kw_only=True):
     differs: str = ""
     """The kernel's own ``CONFIG_CC_VERSION_TEXT`` where it is not ``version`` to the letter: a
     later update of the same major version, whose code may differ though its ABI does not."""
+
+    @property
+    def writes_btf(self) -> bool:
+        """Whether it can put types into an x86 object (``-gbtf``): gcc from version 12 on."""
+        return "clang" not in self.version and int(_major(self.version) or 0) >= _BTF_SINCE
 
 
 def find_compiler(kernel: Kernel) -> Compiler:

@@ -27,6 +27,8 @@ class Aggregate(Struct, frozen=True):
     """Where its definition starts, from 1."""
     body: str
     """Its members, comments and spacing apart."""
+    tagged: bool = True
+    """Whether ``name`` is its own."""
 
 
 def without_comments(text: str) -> str:
@@ -105,6 +107,7 @@ def _aggregates(text: str) -> Iterator[Aggregate]:
             f"{match['kind']} {name}",
             code.count("\n", 0, match.start()) + 1,
             " ".join(code[match.end() : closing].split()),
+            tagged=match["name"] is not None,
         )
 
 

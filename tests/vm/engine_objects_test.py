@@ -211,14 +211,16 @@ def test_what_no_livepatch_can_do_is_refused_by_name(
         compile_pairs(plan)
 
 
-def test_a_struct_of_another_layout_is_refused_with_its_line(tree_61: SourceTree) -> None:
+def test_a_struct_of_another_layout_is_suspected_with_its_line(tree_61: SourceTree) -> None:
     diff = edited(tree_61, "fs/proc/internal.h", "struct pde_opener {\n",
                   "struct pde_opener {\n\tint lph;\n")  # fmt: skip
     plan = plan_diff(tree_61, diff, most_units=100)
-    assert [refusal.kind for refusal in plan.refusals] == ["layout"]
+    assert not plan.refusals
+    (suspect,) = plan.suspects
+    assert (suspect.name, suspect.tagged) == ("struct pde_opener", True)
     text = (tree_61.read("fs/proc/internal.h") or b"").decode().split("\n")
-    assert text[plan.refusals[0].line - 1] == "struct pde_opener {"
-    assert not plan_diff(tree_61, diff, most_units=100, allow={"layout"}).refusals
+    assert text[suspect.line - 1] == "struct pde_opener {"
+    assert not plan_diff(tree_61, diff, most_units=100, allow={"layout"}).suspects
 
 
 def test_layouts_of_what_is_not_built_do_not_matter(tree_61: SourceTree) -> None:
@@ -227,6 +229,7 @@ def test_layouts_of_what_is_not_built_do_not_matter(tree_61: SourceTree) -> None
     assert [refusal.kind for refusal in plan_diff(tree_61, diff).refusals] == ["not-built"]
     both = plan_diff(tree_61, diff + cmdline_diff(tree_61))
     assert not both.refusals
+    assert not both.suspects
     assert [unit.source for unit in both.units] == [CMDLINE]
     assert any("adfs.h: not part of" in note for note in both.notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from lpharness.engine.differ.report import (
     Why,
 )
 from lpharness.engine.differ.tables import Role, rule_for
+from lpharness.engine.differ.types import Suspected
 from lpharness.engine.differ.view import View
 
 
@@ -41,8 +43,15 @@ def diff_files(original: Path, patched: Path) -> DiffReport:
     return report(judgement, original, patched)
 
 
-def judge_files(original: Path, patched: Path) -> Judgement:
-    """Compare two relocatable objects, and keep the pieces at hand for the extraction."""
+def judge_files(original: Path, patched: Path, *, suspects: Sequence[Suspected] = ()) -> Judgement:
+    """Compare two relocatable objects, and keep the pieces at hand for the extraction.
+
+    Args:
+        original: the one.
+        patched: the other.
+        suspects: structures whose definitions differ in the source; one whose layout the objects
+            do not tell is refused.
+    """
     from lpharness.base.errors import InputError
 
     left, right = read_object(original), read_object(patched)
@@ -54,7 +63,7 @@ def judge_files(original: Path, patched: Path) -> Judgement:
         raise InputError(
             f"{original} is for {left.machine_name}, {patched} for {right.machine_name}"
         )
-    return Judgement(left, right)
+    return Judgement(left, right, suspects=suspects)
 
 
 def report(judgement: Judgement, original: Path, patched: Path) -> DiffReport:

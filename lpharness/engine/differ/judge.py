@@ -6,6 +6,7 @@ it, then what cannot be patched where it lies and has to be reached through its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lpharness.elf import constants as c
@@ -17,7 +18,7 @@ from lpharness.engine.differ.names import parent_name, stable
 from lpharness.engine.differ.pieces import Atom, Target
 from lpharness.engine.differ.report import DataState, Refusal
 from lpharness.engine.differ.tables import Role, is_plain_data
-from lpharness.engine.differ.types import layout_changes
+from lpharness.engine.differ.types import Suspected, layout_changes, unknown_layouts
 from lpharness.engine.differ.view import View
 
 
@@ -43,7 +44,10 @@ class Judgement:
         types_compared: whether both objects carry types (BTF), so that layouts were compared.
     """
 
-    def __init__(self, original: Object, patched: Object) -> None:
+    def __init__(
+        self, original: Object, patched: Object, *, suspects: Sequence[Suspected] = ()
+    ) -> None:
+        self._suspects = suspects
         self.original = View(original)
         self.patched = View(patched)
         self.correlation = Correlation(self.original, self.patched)
@@ -323,9 +327,12 @@ class Judgement:
             return
         for change in changes or ():
             if change.moves:
-                self.refusals.append(refusals.type_layout(change))
+                self.refusals.append(refusals.type_layout(change.name, change.text))
             else:
                 self.warnings.append(f"{change.name}: {change.text}; values in memory are old ones")
+        for name in unknown_layouts(self.original.object, self.patched.object, self._suspects):
+            text = "its definition changed, and whether its layout did the objects do not tell"
+            self.refusals.append(refusals.type_layout(name, text))
 
     def _check_understood(self) -> None:
         if not self.correlation.same_files:

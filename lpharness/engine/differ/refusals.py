@@ -11,7 +11,6 @@ from lpharness.engine.differ.names import stable
 from lpharness.engine.differ.pieces import Atom
 from lpharness.engine.differ.report import Refusal
 from lpharness.engine.differ.tables import Role, rule_for
-from lpharness.engine.differ.types import LayoutChange
 from lpharness.engine.differ.view import View
 
 _USE_SHADOW = (
@@ -131,14 +130,14 @@ def handed_over(constant: Atom, user: Atom) -> Refusal:
     )
 
 
-def type_layout(change: LayoutChange) -> Refusal:
+def type_layout(name: str, change: str) -> Refusal:
     """Refuse code that expects a structure to lie in memory otherwise than it does."""
     return Refusal(
-        kind="type-layout",
-        subject=change.name,
-        reason=f"{change.text}; what the running kernel has made lies in memory as before",
+        kind="layout",
+        subject=name,
+        reason=f"{change}; what the running kernel has made lies in memory as before",
         hint="keep new members in a shadow variable (klp_shadow_alloc); "
-        "override if it is a local variable only",
+        "allow it (--allow layout) if no such object can outlive a call",
     )
 
 

@@ -7,14 +7,28 @@ patch unsafe if it is anything but a local variable: objects made before the pat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from lpharness.base.hashing import identity
 from lpharness.elf.btf import Kind, Member, Type, parse_btf
 from lpharness.elf.object import Object
 
+_STRUCTURES = (Kind.STRUCT, Kind.UNION)
 _LOOK_THROUGH = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
+
+
+class Suspected(Protocol):
+    """A structure whose definition reads otherwise in the patched source."""
+
+    @property
+    def name(self) -> str:
+        """With its keyword: ``struct sock``; without a tag, what it is the type of."""
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the name is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +39,8 @@ class LayoutChange:
     """With its keyword: ``struct sock``."""
     text: str
     moves: bool
-    """Whether existing objects no longer fit; an enumeration's values only are worth a warning."""
+    """Whether existing objects no longer fit; an enumeration's values, and a member with another
+    name at its old place, are only worth a warning."""
 
 
 def layout_changes(original: Object, patched: Object) -> list[LayoutChange] | None:
@@ -37,6 +52,24 @@ def layout_changes(original: Object, patched: Object) -> list[LayoutChange] | No
     return [*_structures(before, after), *_enumerations(before, after)]
 
 
+def unknown_layouts(
+    original: Object, patched: Object, suspects: Sequence[Suspected]
+) -> Iterator[str]:
+    """Yield those of some structures of which the objects do not tell whether they changed.
+
+    One with a tag that the patched object does not have is not used by it.
+    """
+    left, right = original.section(".BTF"), patched.section(".BTF")
+    if left is None or right is None:
+        yield from (suspect.name for suspect in suspects)
+        return
+    before, after = _Types(left.data).structures, _Types(right.data).structures
+    for suspect in suspects:
+        unused = suspect.tagged and suspect.name not in after
+        if not unused and not (suspect.name in before and suspect.name in after):
+            yield suspect.name
+
+
 class _Types:
     """The types of one object, by keyword and name."""
 
@@ -46,8 +79,11 @@ class _Types:
         self.enumerations: dict[str, Type] = {}
         self._footprints: dict[int, str] = {}
         for one in self.all:
-            if one.name and one.members and one.kind in (Kind.STRUCT, Kind.UNION):
+            held = self.get(one.target) if one.kind is Kind.TYPEDEF else None
+            if one.name and one.members and one.kind in _STRUCTURES:
                 self.structures.setdefault(f"{one.kind.name.lower()} {one.name}", one)
+            elif held is not None and held.kind in _STRUCTURES and not held.name:
+                self.structures.setdefault(f"{held.kind.name.lower()} {one.name}", held)
             elif one.name and one.values:
                 self.enumerations.setdefault(f"enum {one.name}", one)
 
@@ -90,22 +126,35 @@ def _structures(before: _Types, after: _Types) -> Iterator[LayoutChange]:
         text = _difference(before, old, after, new)
         if text:
             yield LayoutChange(name, text, moves=True)
+        for renamed in () if text else _renamed(before, old, after, new):
+            yield LayoutChange(name, renamed, moves=False)
 
 
 def _difference(before: _Types, old: Type, after: _Types, new: Type) -> str:
     left, right = _places(before, old), _places(after, new)
+    known = set(right.values())
     for key, place in left.items():
-        if key not in right:
+        if key not in right and place not in known:
             return f"its member {key} went"
-        if right[key] != place:
+        if key in right and right[key] != place:
             return f"its member {key} moved or became another type"
-    for key in right:
-        if key not in left:
+    known = set(left.values())
+    for key, place in right.items():
+        if key not in left and place not in known:
             grew = "in a hole" if old.size == new.size else f"and it grew to {new.size} bytes"
             return f"it has a new member, {key}, {grew}"
     if old.size != new.size:
         return f"its {old.size} bytes became {new.size}"
     return ""
+
+
+def _renamed(before: _Types, old: Type, after: _Types, new: Type) -> Iterator[str]:
+    """Yield what is said of members that have another name at the same place, in the same size."""
+    left = _places(before, old)
+    now = {place: key for key, place in _places(after, new).items() if key not in left}
+    for key, place in left.items():
+        if place in now:
+            yield f"its member {key} is now called {now[place]}"
 
 
 def _places(types: _Types, one: Type) -> dict[str, tuple[int, int, str]]:

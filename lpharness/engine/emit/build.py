@@ -15,6 +15,7 @@ from lpharness.base.errors import BuildError, InputError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.differ import Answer
+from lpharness.engine.differ.report import Refusal
 from lpharness.engine.emit.model import ObjectBuild, PatchBuild, Timing
 from lpharness.engine.emit.module import RECIPE, emit_module, require_name
 from lpharness.engine.emit.prepare import Judged, Prepared, describe, judge_pair, prepare
@@ -156,8 +157,7 @@ def _require_patchable(judged: list[Judged], plan: DiffPlan) -> None:
     refused = [(one, refusal) for one in judged for refusal in one.report.refusals]
     if refused:
         one, first = refused[0]
-        line = source_line(plan, one.pair.source, first.subject)
-        where = f"{one.pair.source}:{line}" if line else one.pair.source
+        where = _where(plan, one, first)
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise Refused(
             f"{where}: {first.subject}: {first.reason}{more}",
@@ -171,6 +171,15 @@ def _require_patchable(judged: list[Judged], plan: DiffPlan) -> None:
             f"{', '.join(one.pair.source for one in judged)} means the same before and after",
             hint="there is nothing to patch",
         )
+
+
+def _where(plan: DiffPlan, judged: Judged, refusal: Refusal) -> str:
+    """Return the place in the patched source that a refusal is about, as far as it can be told."""
+    for suspect in judged.pair.suspects:
+        if refusal.kind == "layout" and suspect.name == refusal.subject:
+            return f"{suspect.path}:{suspect.line}"
+    line = source_line(plan, judged.pair.source, refusal.subject)
+    return f"{judged.pair.source}:{line}" if line else judged.pair.source
 
 
 def source_line(plan: DiffPlan, source: str, subject: str) -> int:

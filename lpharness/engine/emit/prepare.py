@@ -61,7 +61,7 @@ def judge_pair(pair: ObjectPair, kernel: Kernel, *, cache: Cache | None = None) 
         BuildError: a function cannot be cut out of its section.
     """
     proof = prove_base(pair, kernel, cache=cache)
-    judgement = judge_files(pair.original, pair.patched)
+    judgement = judge_files(pair.original, pair.patched, suspects=pair.suspects)
     found = report(judgement, pair.original, pair.patched)
     judged = Judged(pair=pair, proof=proof, judgement=judgement, report=found)
     if found.answer is Answer.PATCHABLE:

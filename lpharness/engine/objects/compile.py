@@ -28,7 +28,7 @@ from lpharness.base.errors import BuildError, HostError
 from lpharness.base.hashing import identity
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.objects.makefiles import Makefiles
-from lpharness.engine.objects.plan import DiffPlan
+from lpharness.engine.objects.plan import DiffPlan, Suspect
 from lpharness.engine.objects.process import in_parallel, run
 from lpharness.engine.objects.unit import Unit
 from lpharness.sources.overlay import Overlay
@@ -38,6 +38,8 @@ _RECIPE = 2
 """Part of the cache's keys: raise it when a change here changes the bytes that come out."""
 _PLAIN = ("-g0",)
 _TAKEN_APART = ("-g0", "-ffunction-sections", "-fdata-sections")
+_WITH_TYPES = ("-gbtf",)
+"""Added where a layout is in question: half as much time again, and no other code."""
 _OBJECT, _RECORD = "object.o", "object.json"
 _ERROR = re.compile(
     r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.MULTILINE
@@ -79,6 +81,8 @@ class ObjectPair(Struct, frozen=True, kw_only=True):
     """Whether all three had been made before."""
     seconds: float
     """Spent in compilers this time, added up over all processors."""
+    suspects: tuple[Suspect, ...] = ()
+    """The structures whose layouts have to be compared."""
 
 
 def compile_pairs(
@@ -111,7 +115,8 @@ def compile_pairs(
     with progress.step(f"compile {_said(plan.units)}", unit="objects") as step:
         made = in_parallel(tasks, jobs=jobs, tell=lambda done: step.update(done, len(tasks)))
     return [
-        _pair(unit, *made[3 * number : 3 * number + 3]) for number, unit in enumerate(plan.units)
+        _pair(plan, unit, *made[3 * number : 3 * number + 3])
+        for number, unit in enumerate(plan.units)
     ]
 
 
@@ -125,7 +130,7 @@ class _Made(Struct, frozen=True):
         return self.entry / _OBJECT
 
 
-def _pair(unit: Unit, plain: _Made, original: _Made, patched: _Made) -> ObjectPair:
+def _pair(plan: DiffPlan, unit: Unit, plain: _Made, original: _Made, patched: _Made) -> ObjectPair:
     known = set(original.record.said.splitlines())
     news = [line for line in patched.record.said.splitlines() if line not in known]
     all_three = (patched, original, plain)
@@ -141,6 +146,7 @@ def _pair(unit: Unit, plain: _Made, original: _Made, patched: _Made) -> ObjectPa
         warnings="\n".join(news),
         cached=not any(made.fresh for made in all_three),
         seconds=sum(made.record.seconds for made in all_three if made.fresh),
+        suspects=plan.suspects_in(unit),
     )
 
 
@@ -156,7 +162,13 @@ class _Bench:
         return compile_unit(self._makefiles, unit, _PLAIN, {}, cache=self._cache, stop=stop)
 
     def original(self, unit: Unit, stop: Event) -> _Made:
-        return compile_unit(self._makefiles, unit, _TAKEN_APART, {}, cache=self._cache, stop=stop)
+        return compile_unit(
+            self._makefiles, unit, self._flags(unit), {}, cache=self._cache, stop=stop
+        )
+
+    def _flags(self, unit: Unit) -> Sequence[str]:
+        typed = self._plan.suspects_in(unit) and self._plan.compiler.writes_btf
+        return (*_TAKEN_APART, *_WITH_TYPES) if typed else _TAKEN_APART
 
     def patched(self, unit: Unit, stop: Event) -> _Made:
         # Another unit's code is of no concern here, unless it is included.
@@ -167,7 +179,7 @@ class _Bench:
             if path == unit.source or path not in foreign
         }
         return compile_unit(
-            self._makefiles, unit, _TAKEN_APART, changes, cache=self._cache, stop=stop
+            self._makefiles, unit, self._flags(unit), changes, cache=self._cache, stop=stop
         )
 
 

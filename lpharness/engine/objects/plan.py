@@ -68,6 +68,22 @@ class PlanRefusal(Struct, frozen=True, kw_only=True):
         return f"{where}: {self.reason}" if where else self.reason
 
 
+class Suspect(Struct, frozen=True, kw_only=True):
+    """A struct or union whose definition reads otherwise after a diff.
+
+    Whether it lies in memory otherwise, the compiler is asked: ``unsigned long`` may have become
+    ``u64``.
+    """
+
+    path: str
+    line: int
+    """In the file after the diff."""
+    name: str
+    """``struct page``; for one without a tag, what it is the type of."""
+    tagged: bool
+    """Whether ``name`` is its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffPlan:
     """What a diff comes to on one kernel."""
@@ -81,6 +97,7 @@ class DiffPlan:
     """Each touched file after the diff; ``None`` if it is gone."""
     units: tuple[Unit, ...]
     refusals: tuple[PlanRefusal, ...]
+    suspects: tuple[Suspect, ...] = ()
     notes: tuple[str, ...] = ()
     _dependencies: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -92,6 +109,11 @@ class DiffPlan:
     def included_by(self, unit: Unit) -> frozenset[str]:
         """Return the touched files that a unit is known to include."""
         return self._dependencies.get(unit.source, frozenset())
+
+    def suspects_in(self, unit: Unit) -> tuple[Suspect, ...]:
+        """Return the structures of a unit whose layouts have to be compared."""
+        files = self.included_by(unit) | {unit.source}
+        return tuple(one for one in self.suspects if one.path in files)
 
     def line_of(self, symbol: str) -> tuple[str, int] | None:
         """Return where the patched source defines a function or variable: file and line, from 1.
@@ -193,6 +215,7 @@ class _Planner:
         self.contents: dict[str, bytes | None] = {}
         self.offsets: dict[str, list[int]] = {}
         self.refusals: list[PlanRefusal] = []
+        self.suspects: list[Suspect] = []
         self.units: dict[str, Unit] = {}
         self.dependencies: dict[str, frozenset[str]] = {}
 
@@ -211,6 +234,7 @@ class _Planner:
             contents=counted,
             units=tuple(self.units[source] for source in sorted(self.units)),
             refusals=tuple(self.refusals),
+            suspects=tuple(self.suspects),
             notes=(
                 *(f"{t.path}: {t.note}" for t in touched if t.note),
                 *_remarks(self.makefiles.compiler),
@@ -286,7 +310,7 @@ class _Planner:
             )
         found, why_none = self._units_of(path, what)
         if not why_none:  # in code that this kernel does not have, layouts don't matter
-            self._refuse_layouts(path, _text(before), _text(after))
+            self._suspect_layouts(path, _text(before), _text(after))
         return TouchedFile(
             path=path, what=what, code=True, units=tuple(found),
             note="; ".join(filter(None, (note, why_none))),
@@ -298,15 +322,12 @@ class _Planner:
                 PlanRefusal(kind=kind, path=path, line=line, reason=reason, hint=hint)
             )
 
-    def _refuse_layouts(self, path: str, before: str, after: str) -> None:
-        for aggregate in changed_layouts(before, after):
-            self._refuse(
-                "layout", path,
-                f"changes {aggregate.name}: what was allocated before has the old layout",
-                "keep new members in a shadow variable (klp_shadow_alloc), or allow it if no such "
-                "object can outlive a call",
-                line=aggregate.line,
-            )  # fmt: skip
+    def _suspect_layouts(self, path: str, before: str, after: str) -> None:
+        if "layout" not in self.allow:
+            self.suspects += [
+                Suspect(path=path, line=one.line, name=one.name, tagged=one.tagged)
+                for one in changed_layouts(before, after)
+            ]
 
     def _units_of(self, path: str, what: What) -> tuple[list[str], str]:
         """Return the units that a file is in, and if there is none, why."""
