@@ -74,6 +74,10 @@ def test_extraction(folder: Path, compiler: str, tmp_path: Path) -> None:
     subprocess.run(["ld", "-r", cut, "-o", tmp_path / "linked.o"], check=True)
 
     view = View(parse_object(write_object(result.object)))
+    for section in view.object.sections:
+        for reference in view.references_in(section):
+            field = section.data[reference.offset : reference.offset + reference.width]
+            assert not any(field), f"{section.name}+{reference.offset:#x}"
     for atom in judgement.taken.values():
         copy = function(view, atom.name)
         assert masked(copy, view.references(copy)) == masked(

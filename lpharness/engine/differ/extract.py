@@ -247,9 +247,13 @@ class _Extraction:
         offset: int,
         type_: int | None = None,
     ) -> None:
+        # A branch that the assembler had resolved has a value: the kernel would take the field
+        # for relocated already.
+        at = base + reference.offset
+        self.content[id(section)][at : at + reference.width] = bytes(reference.width)
         self.relocations[id(section)].append(
             Relocation(
-                offset=base + reference.offset,
+                offset=at,
                 type=reference.raw_type if type_ is None else type_,
                 symbol=symbol,
                 addend=offset - reference.bias,

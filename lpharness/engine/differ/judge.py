@@ -102,7 +102,11 @@ class Judgement:
                 self.refusals.append(refusals.early_data(atom))
         for atom in self.correlation.ambiguous:
             self.refusals.append(refusals.ambiguous(atom))
-        self.refusals += refusals.fixed_tables(self.original, self.patched)
+        for table in refusals.changed_tables(self.original, self.patched):
+            if table.rule.left_out:
+                self.warnings.append(f"{table.subject}: {table.rule.left_out}")
+            else:
+                self.refusals.append(refusals.fixed_table(table))
 
     # -- what comes along
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from lpharness.elf.object import Section
 from lpharness.engine.differ.meaning import Difference, shape
 from lpharness.engine.differ.names import stable
 from lpharness.engine.differ.pieces import Atom
 from lpharness.engine.differ.report import Refusal
-from lpharness.engine.differ.tables import Role, rule_for
+from lpharness.engine.differ.tables import Role, SectionRule, rule_for
 from lpharness.engine.differ.view import View
 
+_SHOWN = 4  # names that a refusal lists
 _USE_SHADOW = (
     "leave the variable as it is; keep new state in a shadow variable (klp_shadow_alloc), "
     "or set the value from a pre-patch callback"
@@ -161,25 +164,46 @@ def not_understood(which: str, trouble: str) -> Refusal:
     )
 
 
-def fixed_tables(original: View, patched: View) -> Iterator[Refusal]:
-    """Refuse tables that the kernel has read already, where they differ."""
+@dataclass(frozen=True, slots=True)
+class ChangedTable:
+    """A table that the kernel has read already, and that differs."""
+
+    rule: SectionRule
+    section: str
+    names: tuple[str, ...]
+    """Of the entries that went or came."""
+
+    @property
+    def subject(self) -> str:
+        """The first few names, and how many more there are."""
+        more = len(self.names) - _SHOWN
+        return ", ".join(self.names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def fixed_table(table: ChangedTable) -> Refusal:
+    """Refuse a change of a table that the kernel has read already."""
+    return Refusal(
+        kind=table.rule.refusal,
+        subject=table.subject,
+        section=table.section,
+        reason=table.rule.why,
+        hint=table.rule.hint,
+    )
+
+
+def changed_tables(original: View, patched: View) -> Iterator[ChangedTable]:
+    """Yield the tables that the kernel has read already, where they differ."""
     left, right = _fixed(original), _fixed(patched)
     for kind in dict.fromkeys([*left, *right]):
         before, after = left.get(kind, Counter()), right.get(kind, Counter())
-        names = sorted({name for name, _, _ in (before - after) + (after - before)})
-        if not names:
+        differing = (before - after) + (after - before)
+        if not differing:
             continue
-        sections = {section for _, section, _ in (before - after) + (after - before)}
-        section = sorted(sections)[0]
+        section = min(section for _, section, _ in differing)
         rule = rule_for(section)
         assert rule is not None
-        yield Refusal(
-            kind=kind,
-            subject=", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else ""),
-            section=section,
-            reason=rule.why,
-            hint=rule.hint,
-        )
+        names = {re.sub(f"^{rule.prefix}", "", name) for name, _, _ in differing}
+        yield ChangedTable(rule, section, tuple(sorted(names)))
 
 
 def _fixed(view: View) -> dict[str, Counter[tuple[str, str, bytes]]]:

@@ -67,6 +67,10 @@ class SectionRule(Struct, frozen=True, forbid_unknown_fields=True):
     refusal: str = ""
     why: str = ""
     hint: str = ""
+    left_out: str = ""
+    """For a table of which a livepatch needs nothing: why a change of it may be left out."""
+    prefix: str = ""
+    """A regular expression for what its symbols' names begin with."""
     line: Bits | None = None
 
 

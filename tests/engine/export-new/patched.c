@@ -7,7 +7,7 @@ int first(int x)
 
 int second(int x)
 {
-	return helper(x) * 3;
+	return helper(x) * 5;
 }
 EXPORT_SYMBOL(first);
 EXPORT_SYMBOL(second);
