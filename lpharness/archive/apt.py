@@ -12,8 +12,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpharness.archive.process import ToolFailed, find_tool, run_tool
+from lpharness.archive.process import ToolFailed, run_tool
 from lpharness.archive.sources import Source
+from lpharness.base.process import find_tool
 
 _HELPER = "/usr/lib/apt/apt-helper"
 _UPDATE_SECONDS = 300.0

@@ -1,15 +1,13 @@
-"""Running Debian's own tools: bounded, in English, never outliving this process."""
+"""Running Debian's own tools."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-import subprocess
 from collections.abc import Sequence
-from functools import cache
 
 from lpharness.base.errors import HostError
+from lpharness.base.process import run_to_end
 
 
 class ToolFailed(HostError):
@@ -18,13 +16,6 @@ class ToolFailed(HostError):
     def __init__(self, message: str, *, output: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.output = output
-
-
-@cache
-def find_tool(name: str) -> str | None:
-    """Return the path of a program, also where only root's ``PATH`` would find it."""
-    path = os.environ.get("PATH", os.defpath)
-    return shutil.which(name, path=f"{path}:/usr/local/sbin:/usr/sbin:/sbin")
 
 
 def run_tool(argv: Sequence[str], *, seconds: float, what: str) -> bytes:
@@ -39,30 +30,14 @@ def run_tool(argv: Sequence[str], *, seconds: float, what: str) -> bytes:
         OSError: it ran out of disk space (``ENOSPC``), so that the cache can say so.
         ToolFailed: it failed, is missing, or took too long.
     """
-    program = find_tool(argv[0])
-    if program is None:
-        raise ToolFailed(f"cannot {what}: {argv[0]} is not on this host", output="")
     try:
-        done = subprocess.run(
-            [*tied_to_us(), program, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            env={**os.environ, "LC_ALL": "C"},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolFailed(f"cannot {what}: no end after {seconds:g} s", output="") from error
-    if done.returncode == 0:
-        return done.stdout
-    said = done.stderr.decode(errors="replace").strip()
+        done = run_to_end(argv, seconds=seconds, what=what)
+    except HostError as error:
+        raise ToolFailed(error.message, output="") from error
+    if done.status == 0:
+        return done.output
+    said = done.said.strip()
     if "No space left on device" in said:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    last = said.splitlines()[-1] if said else f"exit status {done.returncode}"
+    last = said.splitlines()[-1] if said else f"exit status {done.status}"
     raise ToolFailed(f"cannot {what}: {last}", output=said)
-
-
-def tied_to_us() -> list[str]:
-    """Return a prefix that ends the child with this process, even if that is killed."""
-    setpriv = find_tool("setpriv")  # util-linux, essential on Debian
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

@@ -1,9 +1,10 @@
 """The content-addressed cache that any number of processes use at once.
 
 An entry is a folder ``<root>/<kind>/<key>``. It is built aside, under a lock, and renamed into
-place, so a reader sees a whole entry or none. A build that dies leaves only a ``.tmp-*`` folder
-that the next builder of any entry of that kind sweeps away (its lock is free again, since the
-kernel drops ``flock`` locks with the process).
+place, so a reader sees a whole entry or none. A build that is killed leaves only a ``.aside-*``
+folder, which the next builder of any entry of that kind sweeps away: whoever works in such a
+folder holds a ``flock`` of it, and the kernel drops that with the process. (A process id in the
+name would not do: another container that shares the cache has ids of its own.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import platformdirs
 
 from lpharness.base.errors import HostError
 
-_TEMPORARY = ".tmp-"
+_ASIDE = ".aside-"
+_SWEEP = "sweep"
+"""Key of the lock under which folders aside are made and looked through."""
 
 
 def cache_root() -> Path:
@@ -83,35 +86,40 @@ class Cache:
         finally:
             os.close(handle)
 
-    def _build(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
-        folder = self.root / kind
-        self._sweep(folder)
-        aside = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{key}-{os.getpid()}-", dir=folder))
+    @contextmanager
+    def scratch(self, kind: str, name: str) -> Iterator[Path]:
+        """Give an empty folder beside the entries of a kind, and remove what is left of it."""
+        for leftover in self.leftovers(kind):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with self.lock(kind, _SWEEP):  # lest it be swept before it is ours
+            aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{name}-", dir=self.root / kind))
+            handle = _claim(aside)
         try:
-            build(aside)
-            final = folder / key
-            aside.chmod(0o755)
-            aside.rename(final)
-        except OSError as error:
+            yield aside
+        finally:
             shutil.rmtree(aside, ignore_errors=True)
+            os.close(handle)
+
+    def leftovers(self, kind: str) -> list[Path]:
+        """Return the folders of `scratch` whose owners are dead."""
+        with self.lock(kind, _SWEEP):
+            return [p for p in (self.root / kind).glob(f"{_ASIDE}*") if _is_unclaimed(p)]
+
+    def _build(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        final = self.path(kind, key)
+        try:
+            with self.scratch(kind, key) as aside:
+                build(aside)
+                aside.chmod(0o755)
+                aside.rename(final)
+        except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise HostError(
-                    f"no space left for {kind} {key} in {folder}",
+                    f"no space left for {kind} {key} in {final.parent}",
                     hint="free some, run `lpharness kernels prune`, or set LPHARNESS_CACHE",
                 ) from error
             raise
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
         return final
-
-    @staticmethod
-    def _sweep(folder: Path) -> None:
-        """Remove what builders left that no longer live."""
-        for leftover in folder.glob(f"{_TEMPORARY}*"):
-            pid = leftover.name.rsplit("-", 2)[-2]
-            if pid.isdigit() and not Path("/proc", pid).exists():
-                shutil.rmtree(leftover, ignore_errors=True)
 
     def entries(self, kind: str) -> list[Path]:
         """Return the whole entries of a kind, most recently used first."""
@@ -126,10 +134,33 @@ class Cache:
         with self.lock(kind, key):
             path = self.path(kind, key)
             size = disk_usage(path)
-            gone = path.with_name(f"{_TEMPORARY}{key}-{os.getpid()}-removed{time.monotonic_ns()}")
+            gone = path.with_name(f"{_ASIDE}{key}-removed{time.monotonic_ns()}")
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
         return size
+
+
+def _claim(folder: Path) -> int:
+    """Return an open handle of a folder, locked where the file system can do that."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with suppress(OSError):  # NFS locks no folders; then nobody will find it unclaimed either
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _is_unclaimed(folder: Path) -> bool:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # gone meanwhile
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
 
 
 def disk_usage(path: Path) -> int:

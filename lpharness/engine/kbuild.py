@@ -12,14 +12,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 from msgspec import Struct
 
-from lpharness.archive.process import tied_to_us
 from lpharness.base.errors import BuildError, HostError
+from lpharness.base.process import run_to_end
 from lpharness.engine.compiler import Compiler, require_tools
 
 RECIPE = 1
@@ -84,7 +82,6 @@ def compile_module(
 def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:
     flags = ["-g0", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
     command = [
-        *tied_to_us(),  # an interrupt may come before the child is ours to kill
         "make",
         "--silent",
         "--no-print-directory",
@@ -108,23 +105,14 @@ def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:
         "LC_ALL": "C",
         "SOURCE_DATE_EPOCH": "0",
     }
-    process = subprocess.Popen(
+    done = run_to_end(
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,
+        what=f"build {folder.name} in {headers}",
+        seconds=_LONGEST_S,
+        environment=environment,
+        one_stream=True,
     )
-    try:
-        output, _ = process.communicate(timeout=_LONGEST_S)
-    except subprocess.TimeoutExpired:
-        raise HostError(f"kbuild in {headers} did not end within {_LONGEST_S:g} s") from None
-    finally:
-        if process.poll() is None:  # interrupted: make's children must not outlive it
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return process.returncode, output.decode(errors="replace")
+    return done.status, done.output.decode(errors="replace")
 
 
 def _in_own_words(output: str, *, name: str, source: Path, folder: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.hashing import identity, sha256_file
+from lpharness.base.process import run_to_end
 from lpharness.base.resources import data_dir
 
 _FLAGS = (
@@ -107,20 +108,15 @@ def _compile(compiler: Compiler, name: str, sources: list[Path], out: Path) -> N
     # Relative names, so that no path of this host gets into messages or __FILE__.
     relative = [str(path.relative_to(_folder())) for path in sources]
     command = [compiler.command, "-I.", f"-I{name}", *relative, *_FLAGS, "-o", str(out)]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=_folder(),
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HostError(f"{compiler.command} did not finish {name} in {_TIMEOUT_S} s") from error
-    if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
+    done = run_to_end(
+        command,
+        what=f"compile {name}",
+        seconds=_TIMEOUT_S,
+        folder=_folder(),
+        environment={**_environment(), "TMPDIR": str(out.parent)},
+    )
+    if done.status:
+        first = next((line for line in done.said.splitlines() if "error" in line), done.said)
         raise HostError(
             f"the guest program {name} does not compile: {first.strip()}",
             hint=f"cd {_folder()} && {' '.join(command[:-2])} -o /dev/null",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lpharness.archive import Archive
-from lpharness.archive.process import find_tool, run_tool
+from lpharness.archive.process import run_tool
+from lpharness.base.process import find_tool
 
 _LOADER = "lib64/ld-linux-x86-64.so.2"
 

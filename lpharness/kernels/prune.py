@@ -13,7 +13,7 @@ from lpharness.base.cache import Cache, disk_usage
 from lpharness.base.errors import InputError
 
 _DAY = 86400.0
-_PARTIAL, _TEMPORARY = ".partial-*", ".tmp-*"
+_PARTIAL = ".partial-*"
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ def prune(
     for kind in only or there:
         for entry in _unwanted(cache, kind, keep, days):
             removed += _remove(cache, kind, entry, dry_run=dry_run)
-        removed += _remove_leftovers(cache.root / kind, days or 0, dry_run=dry_run)
+        removed += _remove_leftovers(cache, kind, days or 0, dry_run=dry_run)
     return sorted(removed, key=lambda item: item.bytes, reverse=True)
 
 
@@ -83,24 +83,20 @@ def _remove(cache: Cache, kind: str, entry: Path, *, dry_run: bool) -> list[Prun
     return []
 
 
-def _remove_leftovers(folder: Path, days: float, *, dry_run: bool) -> list[Pruned]:
+def _remove_leftovers(cache: Cache, kind: str, days: float, *, dry_run: bool) -> list[Pruned]:
     """Remove downloads that nobody resumed, and builds whose builder is dead."""
     removed = []
-    left = [p for p in folder.glob(_PARTIAL) if _unused_days(p) > max(days, 1 / 24)]
-    left += [p for p in folder.glob(_TEMPORARY) if not _builder_lives(p)]
+    partial = (cache.root / kind).glob(_PARTIAL)
+    left = [path for path in partial if _unused_days(path) > max(days, 1 / 24)]
+    left += cache.leftovers(kind)
     for path in left:
         with suppress(FileNotFoundError):
             unused = _unused_days(path)
             size = disk_usage(path) if path.is_dir() else path.stat().st_blocks * 512
             if not dry_run:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-            removed.append(Pruned(kind=folder.name, name=path.name, bytes=size, unused_days=unused))
+            removed.append(Pruned(kind=kind, name=path.name, bytes=size, unused_days=unused))
     return removed
-
-
-def _builder_lives(path: Path) -> bool:
-    pid = path.name.rsplit("-", 2)[-2]  # .tmp-KEY-PID-RANDOM, see lpharness.base.cache
-    return pid.isdigit() and Path("/proc", pid).exists()
 
 
 def _unused_days(path: Path) -> float:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError
+from lpharness.base.process import run_to_end
 from lpharness.sources.tree import SourceTree
 
 _KIND = "includes"
@@ -125,18 +124,15 @@ def load_includers(
 
 
 def _index(source: Path, below: Collection[str]) -> bytes:
-    if shutil.which("grep") is None:
-        raise HostError("cannot search the kernel's source: no grep on this host")
-    done = subprocess.run(
+    done = run_to_end(
         ["grep", "-rHoIE", *(f"--include=*{suffix}" for suffix in _SUFFIXES), "-e", _PATTERN,
          "--", *(sorted(below) or ["."])],
-        cwd=source, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False,
-        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+        what="search the kernel's source", seconds=600, folder=source,
+        environment={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
-    if done.returncode > 1:
-        said = done.stderr.decode(errors="replace").strip()
-        raise HostError(f"cannot search {source}: {said[-200:]}")
-    found = re.findall(rb'^(?:\./)?([^:\n]+):[^"<\n]*(["<][^\n]+)$', done.stdout, re.MULTILINE)
+    if done.status > 1:
+        raise HostError(f"cannot search {source}: {done.said.strip()[-200:]}")
+    found = re.findall(rb'^(?:\./)?([^:\n]+):[^"<\n]*(["<][^\n]+)$', done.output, re.MULTILINE)
     rows = {
         b"%s\t%s\t%s\n" % (re.split(rb'["</]', spelled)[-1], spelled, path)
         for path, spelled in found

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 from lpharness.archive import Archive, Package
 from lpharness.base.errors import HostError, InputError
+from lpharness.base.process import run_to_end
 from lpharness.base.progress import SILENT, Progress
 
 KIND = "sources"
@@ -93,21 +92,11 @@ def _extract(tarball: Path, folder: Path, package: Package) -> None:
     """Unpack a tarball's one folder into ``folder``, all processors at work."""
     left_out = [f"--exclude={package.name}/{name}" for name in _LEFT_OUT]
     left_out += [f"--exclude={package.name}/arch/{name}" for name in _other_architectures()]
-    reader = subprocess.Popen(
-        ["xz", "-dc", "-T0", str(tarball)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        _run(
-            ["tar", "-x", "-C", str(folder), "--strip-components=1", "--no-same-owner", *left_out],
-            package,
-            stdin=reader,
-        )
-        if reader.wait(timeout=60) not in (0, -signal.SIGPIPE):
-            said = reader.stderr.read().decode(errors="replace") if reader.stderr else ""
-            raise HostError(f"cannot unpack {tarball.name}: {said.strip()}")
-    finally:
-        reader.kill()
-        reader.communicate()
+    _run(
+        ["tar", "-x", "--use-compress-program=xz -T0", "-f", str(tarball), "-C", str(folder),
+         "--strip-components=1", "--no-same-owner", *left_out],
+        package,
+    )  # fmt: skip
 
 
 def _other_architectures() -> list[str]:
@@ -118,24 +107,10 @@ def _other_architectures() -> list[str]:
     return [name for name in names.split() if name != _ARCH]
 
 
-def _run(
-    argv: list[str], package: Package, *, stdin: subprocess.Popen[bytes] | None = None
-) -> None:
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=stdin.stdout if stdin else subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LONGEST_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise HostError(
-            f"cannot prepare {package.name}: no {argv[0]} on this host",
-            hint=f"install {argv[0]}",
-        ) from error
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip()
+def _run(argv: list[str], package: Package) -> None:
+    done = run_to_end(argv, what=f"unpack {package.name}", seconds=_LONGEST_S)
+    if done.status != 0:
+        said = (done.output.decode(errors="replace") + done.said).strip()
         if "No space left on device" in said:
             raise HostError(f"no space left for {package.name}", hint="free 2 GB")
         raise HostError(f"cannot unpack {package.name} {package.version}: {said[-300:]}")

@@ -13,9 +13,9 @@ from archive_support import Served, make_deb, needs_apt, redirect_apt, serve
 from typer.testing import CliRunner
 
 from lpharness.archive import Archive, Unreachable, store
-from lpharness.archive.process import find_tool
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError, InputError
+from lpharness.base.process import find_tool
 from lpharness.cli.kernels import app
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.bzimage import read_release
@@ -397,16 +397,17 @@ class TestPrune:
         assert self.left(full) == []
 
     def test_what_the_dead_left(self, full: Cache) -> None:
-        (full.root / "kernels/.tmp-x-999999999-abc").mkdir()
-        living = full.root / f"kernels/.tmp-x-{os.getpid()}-abc"
-        living.mkdir()
+        dead = full.root / "kernels/.aside-x-abc"
+        dead.mkdir()
         old, young = full.root / "kernels/.partial-old", full.root / "kernels/.partial-young"
         old.touch()
         os.utime(old, (0, 0))
         young.touch()
-        prune(full, days=1000)
-        assert (living.exists(), old.exists(), young.exists()) == (True, False, True)
-        assert not (full.root / "kernels/.tmp-x-999999999-abc").exists()
+        with full.scratch("kernels", "y") as living:
+            prune(full, days=1000)
+            assert (living.exists(), old.exists(), young.exists()) == (True, False, True)
+        assert not living.exists()
+        assert not dead.exists()
 
     def test_an_unknown_kind(self, full: Cache) -> None:
         with pytest.raises(InputError, match="no kernel") as refused:

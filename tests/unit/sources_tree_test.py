@@ -10,7 +10,7 @@ from lpharness.archive import Package
 from lpharness.base.errors import InputError
 from lpharness.kernels.model import Kernel, KernelOrigin
 from lpharness.sources.package import find_source, series_of
-from lpharness.sources.tree import _collect, _require_same_headers, prepare_tree
+from lpharness.sources.prepare import _collect, _require_same_headers, prepare_tree
 
 
 def kernel(spec: str, *, flavour: str = "cloud-amd64", version: str = "") -> Kernel:

@@ -235,7 +235,7 @@ def test_the_command(spec: str, tmp_path: Path) -> None:
 
 
 def _source(spec: str, path: str) -> str:
-    from lpharness.sources.tree import prepare_tree
+    from lpharness.sources.prepare import prepare_tree
 
     found = prepare_tree(kernel(spec)).read(path)
     assert found is not None

@@ -13,7 +13,7 @@ from lpharness.base.errors import HostError, InputError
 from lpharness.engine.compiler import find_compiler
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
-from lpharness.sources.tree import prepare_tree
+from lpharness.sources.prepare import prepare_tree
 
 KERNELS = ("debian:6.1-cloud", "debian:6.12-cloud")
 CMDLINE = "fs/proc/cmdline.c"

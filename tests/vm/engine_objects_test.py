@@ -26,7 +26,8 @@ from lpharness.kernels import resolve
 from lpharness.kernels.image_symbols import image_symbols
 from lpharness.kernels.symbols import load_symbols
 from lpharness.sources.delta import delta
-from lpharness.sources.tree import SourceTree, prepare_tree
+from lpharness.sources.prepare import prepare_tree
+from lpharness.sources.tree import SourceTree
 
 SPECS = ("debian:6.1-cloud", "debian:6.12-cloud")
 CMDLINE = "fs/proc/cmdline.c"

@@ -26,7 +26,7 @@ from lpharness.engine.objects.plan import MOST_UNITS
 from lpharness.engine.target import Target
 from lpharness.kernels import with_headers
 from lpharness.kernels.model import Kernel
-from lpharness.sources.tree import prepare_tree
+from lpharness.sources.prepare import prepare_tree
 
 _KIND = "livepatches"
 _FACTS = "build.json"

@@ -9,12 +9,10 @@ that runs compilers (``rule_cc_o_c``). What the object depends on and is generat
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
@@ -22,8 +20,9 @@ from msgspec import Struct
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError
 from lpharness.base.hashing import identity
+from lpharness.base.process import Ended
 from lpharness.engine.compiler import Compiler, require_tools
-from lpharness.engine.objects.process import Ended, run
+from lpharness.engine.objects.process import run
 from lpharness.engine.objects.unit import Unit, module_name
 from lpharness.sources.overlay import Overlay
 from lpharness.sources.tree import SourceTree
@@ -95,11 +94,8 @@ class Makefiles:
         Raises:
             HostError: kbuild cannot be asked.
         """
-        folder = self._cache.root / _FOLDERS
-        folder.mkdir(parents=True, exist_ok=True)
-        # The cache sweeps what is so named once the process with that number has ended.
-        with TemporaryDirectory(prefix=f".tmp-built-{os.getpid()}-", dir=folder) as scratch:
-            overlay = self.tree.overlay(Path(scratch) / "tree")
+        with self._cache.scratch(_FOLDERS, "built") as scratch:
+            overlay = self.tree.overlay(scratch / "tree")
             return [
                 source
                 for source in sources

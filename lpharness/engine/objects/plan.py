@@ -16,6 +16,7 @@ from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.compiler import Compiler, find_compiler
+from lpharness.engine.objects.compile import dependencies_of
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
 from lpharness.engine.objects.unit import Unit
@@ -389,7 +390,6 @@ class _Planner:
 
     def _that_include(self, path: str, built: list[str]) -> Iterator[str]:
         """Yield those of ``built`` that do include a file, as the compiler says."""
-        from lpharness.engine.objects.compile import dependencies_of
 
         def task(source: str) -> Callable[[Event], tuple[Unit, set[str]] | None]:
             def look(stop: Event) -> tuple[Unit, set[str]] | None:

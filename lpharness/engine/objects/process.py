@@ -1,35 +1,18 @@
-"""Running compilers: bounded, gentle, with an environment of their own, never outliving us."""
+"""Running compilers: gently, with an environment of their own, several at a time."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from msgspec import Struct
-
-from lpharness.archive.process import tied_to_us
-from lpharness.base.errors import HostError
+from lpharness.base.process import Ended, find_tool, run_to_end
 
 _LONGEST_S = 600.0
-_GLANCE_S = 0.25  # so often it is asked whether to go on
 T = TypeVar("T")
-
-
-class Ended(Struct, frozen=True):
-    """How a program ended."""
-
-    status: int
-    output: bytes
-    said: str
-    """What it wrote to its standard error."""
 
 
 def run(
@@ -52,41 +35,21 @@ def run(
     Raises:
         HostError: it is missing, took too long, or was stopped.
     """
-    gentle = ["nice", "-n", "10"] if shutil.which("nice") else []
-    try:
-        process = subprocess.Popen(
-            [*tied_to_us(), *gentle, *argv],
-            cwd=folder,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "LC_ALL": "C",
-                "HOME": str(folder.parent),
-                "TMPDIR": str(folder.parent),
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise HostError(f"cannot {what}: {argv[0]} is not on this host") from error
-    began = time.monotonic()
-    try:
-        while True:
-            try:
-                output, said = process.communicate(timeout=_GLANCE_S)
-                break
-            except subprocess.TimeoutExpired:
-                if stop is not None and stop.is_set():
-                    raise HostError(f"stopped while about to {what}") from None
-                if time.monotonic() - began > _LONGEST_S:
-                    raise HostError(f"cannot {what}: no end after {_LONGEST_S:g} s") from None
-    finally:
-        if process.poll() is None:  # time is up, or we are interrupted: its children go too
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return Ended(process.returncode, output, said.decode(errors="replace"))
+    gentle = ["nice", "-n", "10"] if find_tool("nice") else []
+    return run_to_end(
+        [*gentle, *argv],
+        what=what,
+        seconds=_LONGEST_S,
+        folder=folder,
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C",
+            "HOME": str(folder.parent),
+            "TMPDIR": str(folder.parent),
+            **environment,
+        },
+        stop=stop,
+    )
 
 
 def in_parallel(

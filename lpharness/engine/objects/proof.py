@@ -23,7 +23,7 @@ from lpharness.base.errors import InputError
 from lpharness.elf import constants as c
 from lpharness.elf.object import Object, Relocation, Section, Symbol
 from lpharness.elf.object_reader import parse_object, read_object
-from lpharness.engine.objects.compile import ObjectPair
+from lpharness.engine.objects.pairs import ObjectPair
 from lpharness.engine.objects.references import DataPlace, Shipped, Stray, Target, follow
 from lpharness.engine.target import Target as KernelFiles
 from lpharness.kernels.image_symbols import image_symbols
