@@ -52,7 +52,7 @@ class Ledger:
     ) -> None:
         """Note something as right or wrong, by whether ``right`` holds."""
         if right:
-            self.right(what, seen, at)
+            self.right(what, seen, at, wanted=wanted if wanted != seen else "")
         else:
             self.wrong(what, seen, at, wanted=wanted)
 

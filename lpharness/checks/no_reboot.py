@@ -12,7 +12,7 @@ from lpharness.checks.story import Story
 from lpharness.results.model import CheckResult, Verdict
 from lpharness.timeline.events import GuestNotified, Phase, Vitals
 
-_ENDS_A_LIFE = frozenset({"RESET", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED", "WATCHDOG"})
+_ENDS_A_LIFE = ("RESET", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED", "WATCHDOG")
 """QMP's events of which one, before the harness ends the guest, means that it did not live on."""
 _BANNERS = frozenset({"boot-banner", "firmware-banner"})
 _CLOCK_TOLERANCE_NS = 2_000_000_000
@@ -113,10 +113,12 @@ def _judge_connection(vitals: Seen, ledger: Ledger) -> None:
 
 def _judge_machine(story: Story, ledger: Ledger) -> None:
     began, end = story.began(Phase.BASELINE), story.began(Phase.END)
+    quiet = began is not None
     for index, event in story.recording.of(GuestNotified):
         inside = (began is None or index > began) and (end is None or index < end)
         if not inside or event.name not in _ENDS_A_LIFE:
             continue
+        quiet = False
         seen = f"{event.name} {event.data}".rstrip()
         final = story.final_vitals()
         if _by_host(event.data) and final is not None and index > final[0]:
@@ -125,6 +127,8 @@ def _judge_machine(story: Story, ledger: Ledger) -> None:
             ledger.missing("machine events", f"{seen}: the host's doing", (index, event))
         else:
             ledger.wrong("machine events", seen, (index, event), wanted="none")
+    if quiet:
+        ledger.right("machine events", f"no {', no '.join(_ENDS_A_LIFE)} since the baseline")
 
 
 def _by_host(data: str) -> bool:

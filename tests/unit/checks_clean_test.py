@@ -72,6 +72,20 @@ def test_no_check_at_all_is_an_error() -> None:
     assert overall((), case()) == (Verdict.ERROR, "no check was made")
 
 
+@pytest.mark.parametrize(
+    ("check", "what", "bound"),
+    [
+        ("transition", "patching of lph_case", "at most"),
+        ("healthy", "taint added", "at most"),
+        ("unloaded", "first bytes of cmdline_proc_show", "as in the baseline"),
+    ],
+)
+def test_a_pass_tells_what_it_was_held_against(check: str, what: str, bound: str) -> None:
+    (evidence,) = (e for e in ask(check, clean()).evidence if e.what == what)
+    assert evidence.good
+    assert bound in evidence.wanted
+
+
 def test_evidence_points_at_its_event() -> None:
     recording = clean()
     for result in judge(recording):

@@ -5,6 +5,7 @@ from checks_clauses import AFTER, ERROR, FAIL, PASS, Clause, check
 from checks_samples import (
     CONSOLE,
     SECOND,
+    ask,
     assert_verdict,
     between,
     change,
@@ -74,3 +75,10 @@ def test_a_banner_told_live_counts_where_the_console_was_lost() -> None:
     fields = {"name": "boot-banner", "severity": "expected", "line": 900, "text": "Linux version 6"}
     assert_verdict("no_reboot", insert(lost, 3, ConsoleFound, **fields), FAIL, "Linux version 6")
     assert_verdict("no_reboot", insert(lost, -0.3, ConsoleFound, **fields), PASS, "one life")
+
+
+def test_it_says_that_the_machine_was_listened_to() -> None:
+    events = [e for e in ask("no_reboot", clean()).evidence if e.what == "machine events"]
+    assert [e.good for e in events] == [True]
+    assert "no RESET" in events[0].seen
+    assert "no SHUTDOWN" in events[0].seen
