@@ -30,7 +30,7 @@ _STORY = [
 
 
 class RunView:
-    """A `lpharness.run.Listener` for people: a live line on a terminal, plain lines elsewhere."""
+    """A `lpharness.run.Listener` for people: two live lines on a terminal, plain ones elsewhere."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -63,11 +63,12 @@ class RunView:
         if trial != self._current:
             self._current, self._since = trial, time.monotonic()
         self._phase = phase
-        self._live.update(_Line(self), refresh=self._console.is_terminal)
+        self._live.update(self, refresh=self._console.is_terminal)
 
     def finished(self, trial: Trial) -> None:
         """Print a finished trial's verdict for good."""
         self._done += 1
+        self._current = None
         line = Text(f"[{self._done}/{self._total}] ", style="dim")
         line.append(f"{trial.verdict.value:5} ", style=COLOURS[trial.verdict])
         line.append(f"{_name(trial.id)}  ")
@@ -90,28 +91,22 @@ class RunView:
         for name, path in reports.items():
             out.print(f"{name:9} {path}", soft_wrap=True)
 
-    def line(self) -> Text:
-        """Return the live line: the trial, its phases so far, its seconds."""
-        text = Text(f"[{self._done + 1}/{self._total}] ", style="dim")
+    def __rich__(self) -> Text:
+        """Draw the live lines: the trial and its seconds; below them its phases."""
+        # Cut at the window's edge: a line that wraps makes all below it jump.
+        text = Text(no_wrap=True, overflow="ellipsis")
+        if self._total and self._done == self._total:
+            return text.append("writing the reports", style="dim")
+        text.append(f"[{self._done + 1}/{self._total}] ", style="dim")
         if self._current is None:
             return text
-        text.append(f"{_name(self._current)}  ", style="bold")
+        text.append(_name(self._current), style="bold")
+        text.append(f"  {time.monotonic() - self._since:.0f} s\n     ", style="dim")
         at = _STORY.index(self._phase) if self._phase in _STORY else len(_STORY)
         for index, phase in enumerate(_STORY):
             style = "green" if index < at else "bold cyan" if index == at else "dim"
-            text.append(f"{phase.value} ", style=style)
-        text.append(f" {time.monotonic() - self._since:.0f} s", style="dim")
+            text.append(f" {phase.value}", style=style)
         return text
-
-
-class _Line:
-    """Draws the view's line anew at each refresh, so that its clock runs."""
-
-    def __init__(self, view: RunView) -> None:
-        self._view = view
-
-    def __rich__(self) -> Text:
-        return self._view.line()
 
 
 def _name(trial: TrialId) -> str:

@@ -35,7 +35,7 @@ def verdict_table(trials: Sequence[Trial], figures: Mapping[str, Figures] | None
         table.add_column("patched in", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
     widths = [
-        min(26, max((len(parts[at]) for parts in map(_names, trials)), default=0)) for at in (0, 1)
+        min(30, max((len(parts[at]) for parts in map(_names, trials)), default=0)) for at in (0, 1)
     ]
     for trial in trials:
         # Text, not markup: "[/]" in a guest's words must stay what it is.
