@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ class Figure(Struct, kw_only=True):
     samples: list[float]
     bound: float | None = None
     """The most that the median may be; ``None`` where none was set."""
+    goal: float | None = None
+    """What it had better be."""
 
     @property
     def median(self) -> float:
@@ -28,6 +32,27 @@ class Figure(Struct, kw_only=True):
     def met(self) -> bool | None:
         """Whether the median keeps the bound."""
         return None if self.bound is None else self.median <= self.bound
+
+
+class Bench(Struct, kw_only=True):
+    """Figures, and what they were taken on."""
+
+    kernel: str
+    accelerator: str
+    host_cpus: int
+    load: tuple[float, float]
+    """The host's load average of one minute, before and after: a busy host makes all dearer."""
+    figures: list[Figure]
+
+
+def host_load() -> float:
+    """Return how many tasks wanted a CPU of the host in the last minute, on average."""
+    return os.getloadavg()[0]
+
+
+def own_memory_mib() -> float:
+    """Return the most memory that this process, its children aside, ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Stopwatch:

@@ -9,7 +9,14 @@ import psutil
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.progress import SILENT, Progress
-from lpharness.bench.figures import Figure, stopwatch, timed
+from lpharness.bench.figures import (
+    Bench,
+    Figure,
+    host_load,
+    own_memory_mib,
+    stopwatch,
+    timed,
+)
 from lpharness.guests import backend
 from lpharness.guests.contract import Backend, GuestSpec
 from lpharness.images import build
@@ -19,32 +26,41 @@ _BOUND_S = 180.0
 _MIB = 1 << 20
 
 
-def measure(kernel: str, repeat: int, progress: Progress = SILENT) -> list[Figure]:
+def measure(kernel: str, repeat: int, progress: Progress = SILENT) -> Bench:
     """Measure guests of ``kernel`` with the minimal image, 2 CPUs and 512 MB.
 
     Each sample of a start lasts from the request to the answer of a first command.
     """
+    load = host_load()
     found = resolve(kernel, progress=progress)
     spec = GuestSpec(kernel=found, image=build("minimal", found, progress=progress))
     maker = backend("qemu")
     with progress.step("first start: accelerator, snapshot"):
-        _answer_once(maker, spec, fresh=False)
+        accelerator = _answer_once(maker, spec, fresh=False)
     with progress.step("booting"):
         boots = timed(max(3, repeat // 3), lambda: _answer_once(maker, spec, fresh=True))
     with progress.step("restoring"):
         restores = timed(repeat, lambda: _answer_once(maker, spec, fresh=False))
     with progress.step("commands"):
         rest = _in_one_guest(maker, spec, repeat)
-    return [
-        Figure(name="boot to first answer", unit="s", samples=boots, bound=4.0),
-        Figure(name="restore to first answer", unit="s", samples=restores, bound=0.6),
-        *rest,
-    ]
+    return Bench(
+        kernel=found.release,
+        accelerator=accelerator,
+        host_cpus=os.cpu_count() or 1,
+        load=(load, host_load()),
+        figures=[
+            Figure(name="boot to first answer", unit="s", samples=boots, bound=4.0),
+            Figure(name="restore to first answer", unit="s", samples=restores, bound=0.6, goal=0.3),
+            *rest,
+        ],
+    )
 
 
-def _answer_once(maker: Backend, spec: GuestSpec, *, fresh: bool) -> None:
+def _answer_once(maker: Backend, spec: GuestSpec, *, fresh: bool) -> str:
+    """Start a guest, let it answer, and return who ran its code."""
     with maker.start(spec, fresh=fresh, deadline=Deadline.after(_BOUND_S)) as guest:
         guest.transport.run(["true"], deadline=Deadline.after(_BOUND_S))
+        return guest.start.accelerator
 
 
 def _in_one_guest(maker: Backend, spec: GuestSpec, repeat: int) -> list[Figure]:
@@ -58,11 +74,10 @@ def _in_one_guest(maker: Backend, spec: GuestSpec, repeat: int) -> list[Figure]:
             by_ssh = timed(repeat, lambda: ssh.run(["true"], deadline=bound))
         children = psutil.Process().children(recursive=True)
         memory = sum(child.memory_info().rss for child in children) / _MIB
-        own = psutil.Process(os.getpid()).memory_info().rss / _MIB
     return [
         Figure(name="further command, virtio-serial", unit="s", samples=channel),
         Figure(name="SSH: server, keys, first answer", unit="s", samples=[connecting.seconds]),
         Figure(name="further command, SSH", unit="s", samples=by_ssh),
         Figure(name="memory of QEMU", unit="MiB", samples=[memory]),
-        Figure(name="memory of the harness", unit="MiB", samples=[own], bound=150.0),
+        Figure(name="memory of the harness", unit="MiB", samples=[own_memory_mib()], bound=150.0),
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpharness.cli.output import TerminalProgress, print_json
+from lpharness.cli.output import TerminalProgress, answers, print_json
 
 if TYPE_CHECKING:
-    from lpharness.bench.figures import Figure
+    from lpharness.bench.figures import Bench, Figure
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,17 +39,16 @@ def trial(kernel: _Kernel = "debian:6.1-cloud", repeat: _Repeat = 5, json: _Json
     _show(measure(kernel, repeat, TerminalProgress()), as_json=json)
 
 
-def _show(figures: Sequence[Figure], *, as_json: bool) -> None:
+def _show(bench: Bench, *, as_json: bool) -> None:
     if as_json:
-        print_json(figures)
+        print_json(bench)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="dim")
     for column in ("figure", "median", "min", "max", "bound", "n"):
         table.add_column(column, justify="left" if column == "figure" else "right")
-    for figure in figures:
+    for figure in bench.figures:
         style = {True: "green", False: "bold red", None: ""}[figure.met]
         table.add_row(
             figure.name,
@@ -59,10 +57,24 @@ def _show(figures: Sequence[Figure], *, as_json: bool) -> None:
             else _number(figure.median, figure.unit),
             _number(min(figure.samples), figure.unit),
             _number(max(figure.samples), figure.unit),
-            "" if figure.bound is None else f"≤ {_number(figure.bound, figure.unit)}",
+            _bound(figure),
             str(len(figure.samples)),
         )
-    Console(highlight=False).print(table)
+    out = answers()
+    out.print(table)
+    before, after = bench.load
+    out.print(
+        f"[dim]{bench.kernel} under {bench.accelerator}; the host has {bench.host_cpus} CPUs, "
+        f"its load was {before:.1f} before and {after:.1f} after[/]",
+        soft_wrap=True,
+    )
+
+
+def _bound(figure: Figure) -> str:
+    if figure.bound is None:
+        return ""
+    bound = f"≤ {_number(figure.bound, figure.unit)}"
+    return bound if figure.goal is None else f"(goal {figure.goal:g}) {bound}"
 
 
 def _number(value: float, unit: str) -> str:
