@@ -66,7 +66,8 @@ def _judge_sysfs(recording: Recording, module: str, ledger: Ledger) -> None:
     states = [(index, event) for index, event in recording.of(PatchSysfs) if event.patch == module]
     counts = [(i, e) for i, e in states if e.refcount is not None]
     if counts:
-        ledger.context(f"last reference count of {module}", str(counts[-1][1].refcount), counts[-1])
+        what_count = f"reference count of {module} when last read, before its unload"
+        ledger.context(what_count, str(counts[-1][1].refcount), counts[-1])
     if not states:
         ledger.missing(what, "was never read")
         return

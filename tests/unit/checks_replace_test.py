@@ -71,3 +71,8 @@ def test_only_what_is_not_replaced_is_patched_out() -> None:
         "tasks at the end of patching of lph_case",
         "tasks at the end of unpatching of lph_case",
     ]
+
+
+def test_calls_of_a_function_that_both_patch_are_told_once() -> None:
+    told = [e.what for e in ask("redirected", replacing()).evidence if "in baseline" in e.what]
+    assert told.count(f"calls of {OLD} in baseline") == 1
