@@ -10,9 +10,11 @@ DEMO_KERNELS := -k debian:6.1-cloud -k debian:6.12-cloud
 # A fix that Debian shipped, built from its source diff, on the last kernel that lacks it.
 FIX := ext4-mballoc-null-folio
 FIX_KERNEL := debian:6.1.0-55-cloud-amd64
+# Those of kernels/profiles.toml: configuration/toolchain.
+OWN_KERNELS := small/gcc-12 small/clang-14 debug/gcc-12
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-unit test-vm lint format clean
+.PHONY: help setup demo test test-unit test-vm test-profiles lint format clean
 
 help: ## Show what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +42,12 @@ test-unit: setup ## Run the tests that need no guest.
 
 test-vm: setup ## Run the tests that boot guests.
 	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine $(PYTEST_ARGS)
+
+test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and try all profiles.
+	for kernel in $(OWN_KERNELS); do \
+	  $(BIN)/lpharness kernels build --source debian:6.1 \
+	    --config $${kernel%%/*} --toolchain $${kernel##*/} || exit; done
+	LPHARNESS_TEST_PROFILES=1 $(BIN)/pytest tests/vm/profiles_test.py $(PYTEST_ARGS)
 
 lint: setup ## Check style, types, layers, shell and C.
 	$(BIN)/ruff check .

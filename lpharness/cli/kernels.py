@@ -1,4 +1,4 @@
-"""``lpharness kernels``: list, fetch and prune."""
+"""``lpharness kernels``: list, fetch, build and prune."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lpharness.cli.output import TerminalProgress, print_json
+from lpharness.cli.output import TerminalProgress, answers, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from lpharness.kernels.catalog import Listed
     from lpharness.kernels.prune import Pruned
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="List, fetch and prune the kernels that can be tested.\n\n"
+    help="List, fetch, build and prune the kernels that can be tested.\n\n"
     "A kernel is named debian:6.1-cloud (the newest of a series; flavours cloud, amd64, rt), "
-    "debian:6.1.0-55-cloud-amd64 (one release), tree:PATH (a built kernel tree) or "
+    "debian:6.1.0-55-cloud-amd64 (one release), built:6.1-small (one of our own, see build), "
+    "profile:NAME (see profiles), tree:PATH (a built kernel tree) or "
     "files:image=PATH,modules=DIR,headers=DIR.",
 )
 
@@ -89,6 +92,63 @@ def fetch(
 
 
 @app.command()
+def build(
+    source: str = typer.Option(
+        ..., metavar="SOURCE", help="debian:6.1 (the newest), or debian:6.1.192-2 (one version)."
+    ),
+    config: str = typer.Option(..., help="small, or debug: with KASAN, lockdep, kmemleak, …"),
+    toolchain: str = typer.Option("gcc-12", help="gcc-12, clang, clang-14, …"),
+    jobs: int = typer.Option(
+        None, "-j", "--jobs", min=1, help="Compilers at a time. [default: all CPUs]"
+    ),
+    mirror: str = _MIRROR,
+    debs: Path = _DEBS,
+    as_json: bool = _JSON,
+) -> None:
+    """Build a kernel of our own recipe; one that was interrupted goes on where it stopped.
+
+    Example: lpharness kernels build --source debian:6.1 --config small
+
+    It takes minutes, once: the same source, configuration and compiler are not built again.
+    """
+    from lpharness.kernels import resolve
+    from lpharness.sources.kernel_build import build_kernel
+
+    made = build_kernel(
+        source, config, toolchain=toolchain, jobs=jobs,
+        progress=TerminalProgress(), mirror=mirror, debs=debs,
+    )  # fmt: skip
+    resolve(made.built.spec)  # `list` shows it, and what cannot be used is told now
+    if as_json:
+        print_json(made)
+        return
+    built = made.built
+    how = "built before" if made.cached else f"built in {built.seconds:.0f} s"
+    typer.echo(
+        f"{built.spec}: {built.release}, linux {built.version}, image "
+        f"{built.image_bytes / 1e6:.1f} MB, {how}\ntree:{made.tree}"
+    )
+
+
+@app.command("profiles")
+def list_profiles(as_json: bool = _JSON) -> None:
+    """Show the profiles: kernel, configuration and toolchain as one thing with a name.
+
+    Example: lpharness run cmdline -k profile:small-6.1-clang
+    """
+    from lpharness.kernels.profiles import profiles
+
+    known = profiles()
+    if as_json:
+        print_json(known)
+        return
+    table = _table("profile", "kernel", "toolchain", "what it is")
+    for name, profile in known.items():
+        table.add_row(f"profile:{name}", profile.kernel, profile.toolchain, profile.title)
+    answers().print(table)
+
+
+@app.command()
 def prune(
     keep: int = typer.Option(
         None, metavar="N", min=0, help="Keep the N most recently used of each kind."
@@ -155,6 +215,15 @@ def _print_kernels(listed: list[Listed]) -> None:
         cells = row if wide else [row[0], *row[2:-1]]
         table.add_row(*cells, style="bold" if kernel.cached else None)
     console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
 
 
 def _print_pruned(removed: list[Pruned], *, dry_run: bool) -> None:

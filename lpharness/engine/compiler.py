@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-from functools import cache
 
 from msgspec import Struct
 
 from lpharness.base.errors import BuildError, HostError
 from lpharness.kernels.model import Kernel
+from lpharness.kernels.toolchains import first_line, major_of
 
-_COMMAND = re.compile(r"(?:\S*/)?(?P<command>\S*gcc(?:-[\d.]+)?)\s")
+_GCC = re.compile(r"(?:\S*/)?(?P<command>\S*gcc(?:-[\d.]+)?)\s")
+_CLANG = re.compile(r"\bclang version ")
 _BTF_SINCE = 12
-_REMARK = re.compile(r"\([^()]*\)")
 
 
 class Compiler(Struct, frozen=True, kw_only=True):
@@ -32,7 +30,7 @@ class Compiler(Struct, frozen=True, kw_only=True):
     @property
     def writes_btf(self) -> bool:
         """Whether it can put types into an x86 object (``-gbtf``): gcc from version 12 on."""
-        return "clang" not in self.version and int(_major(self.version) or 0) >= _BTF_SINCE
+        return "clang" not in self.version and int(major_of(self.version) or 0) >= _BTF_SINCE
 
 
 def find_compiler(kernel: Kernel) -> Compiler:
@@ -43,25 +41,41 @@ def find_compiler(kernel: Kernel) -> Compiler:
     one may lack a compiler flag that the kernel's makefiles pass, or lay out code differently.
 
     Raises:
-        BuildError: it is not installed, or the kernel was built with something other than gcc.
+        BuildError: it is not installed, or the kernel was built with neither gcc nor clang.
     """
     built_with = kernel.config.get("CONFIG_CC_VERSION_TEXT", "")
-    match, major = _COMMAND.match(built_with), _major(built_with)
-    if not match or not major:
+    commands, major = _commands(built_with), major_of(built_with)
+    if not commands or not major:
         raise BuildError(
             f"{kernel.release} was built with {built_with.strip() or 'an unknown compiler'}; "
-            "modules can be built with gcc only",
+            "modules can be built with gcc and clang only",
             hint="CONFIG_CC_VERSION_TEXT in the kernel's config says so",
         )
-    for command in dict.fromkeys((match["command"], f"gcc-{major}")):
-        version = _version(command)
-        if version and _major(version) == major:
-            same = version.split(" ", 1)[1:] == built_with.split(" ", 1)[1:]
+    for command in commands:
+        version = first_line(command)
+        if version and major_of(version) == major:
+            same = _without_command(version) == _without_command(built_with)
             return Compiler(command=command, version=version, differs="" if same else built_with)
+    package = f"{'clang' if _CLANG.search(built_with) else 'gcc'}-{major}"
     raise BuildError(
-        f"{kernel.release} was built with {built_with}, and no gcc {major} is on this host",
-        hint=f"install it: apt install gcc-{major}",
+        f"{kernel.release} was built with {built_with}, and no {package.replace('-', ' ')} "
+        "is on this host",
+        hint=f"install it: apt install {package}",
     )
+
+
+def _commands(built_with: str) -> list[str]:
+    """Return what the compiler of a ``CONFIG_CC_VERSION_TEXT`` may be called here."""
+    major = major_of(built_with)
+    if _CLANG.search(built_with):
+        return [f"clang-{major}", "clang"]
+    match = _GCC.match(built_with)
+    return list(dict.fromkeys((match["command"], f"gcc-{major}"))) if match else []
+
+
+def _without_command(version: str) -> str:
+    """Drop the name that gcc was called by, which clang does not tell."""
+    return version if _CLANG.search(version) else version.partition(" ")[2]
 
 
 def require_tools() -> None:
@@ -78,32 +92,3 @@ def require_tools() -> None:
             f"cannot build a module: {', '.join(missing)} not found on PATH",
             hint=f"install it: apt install {' '.join(wanted)}",
         )
-
-
-def _version(command: str) -> str | None:
-    path = shutil.which(command)
-    return _first_line(path, os.stat(path).st_mtime_ns) if path else None  # noqa: PTH116
-
-
-@cache
-def _first_line(path: str, _mtime: int) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=20,
-            env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "")},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = done.stdout.splitlines()
-    return lines[0] if done.returncode == 0 and lines else None
-
-
-def _major(version: str) -> str | None:
-    """Return 13 for ``gcc (GCC) 13.2.1 20230801 (Red Hat 13.2.1-1)``."""
-    match = re.search(r"\s(\d+)\.\d+", _REMARK.sub("", version))
-    return match[1] if match else None

@@ -10,11 +10,12 @@ from lpharness.archive import Archive
 from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
+from lpharness.kernels.built import resolve_built
 from lpharness.kernels.debian import resolve_exact, resolve_newest
 from lpharness.kernels.files import resolve_files, resolve_tree
 from lpharness.kernels.headers import fetch_headers
 from lpharness.kernels.model import Kernel
-from lpharness.kernels.spec import ExactSpec, FilesSpec, NewestSpec, TreeSpec, parse_spec
+from lpharness.kernels.spec import BuiltSpec, ExactSpec, FilesSpec, NewestSpec, TreeSpec, parse_spec
 
 
 def resolve(
@@ -29,8 +30,8 @@ def resolve(
 
     Args:
         spec: ``debian:6.1-cloud`` (the newest in the archive), ``debian:6.1.0-55-cloud-amd64``
-            (one release), ``tree:PATH`` (a built kernel tree), or
-            ``files:image=PATH,modules=DIR[,headers=DIR][,config=PATH]``.
+            (one release), ``built:6.1-small`` (one of our own), ``profile:NAME``, ``tree:PATH`` (a
+            built kernel tree), or ``files:image=PATH,modules=DIR[,headers=DIR][,config=PATH]``.
         progress: told of downloads and the like.
         mirror: one more archive, see `lpharness.archive.Archive`.
         debs: a folder of ``.deb`` files to look into first.
@@ -47,6 +48,8 @@ def resolve(
             return resolve_newest(asked, archive)
         case ExactSpec():
             return resolve_exact(asked, archive, anew=bool(mirror or debs))
+        case BuiltSpec():
+            return resolve_built(asked, archive)
         case TreeSpec():
             return resolve_tree(asked, archive)
         case FilesSpec():

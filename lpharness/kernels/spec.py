@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lpharness.base.errors import InputError
+from lpharness.kernels.profiles import find_profile
 
 FLAVOURS = ("cloud-amd64", "amd64", "rt-amd64")
 _SHORT = {"cloud": "cloud-amd64", "amd64": "amd64", "rt": "rt-amd64"}
@@ -15,9 +16,14 @@ _BASE = r"\d+\.\d+[0-9a-z.+~]*(?:-\d[0-9a-z.+~]*)?"
 _RELEASE = re.compile(rf"(?P<base>{_BASE})-(?P<flavour>cloud-amd64|rt-amd64|amd64)")
 _SERIES = re.compile(r"(?P<series>\d+\.\d+)(?:-(?P<flavour>[a-z0-9-]+))?")
 _FORMS = (
-    "debian:6.1-cloud (newest), debian:6.1.0-55-cloud-amd64 (exact), tree:PATH, "
-    "files:image=PATH,modules=DIR,headers=DIR"
+    "debian:6.1-cloud (newest), debian:6.1.0-55-cloud-amd64 (exact), built:6.1-small, "
+    "profile:NAME, tree:PATH, files:image=PATH,modules=DIR,headers=DIR"
 )
+_KINDS = ("debian", "built", "profile", "tree", "files")
+_BUILT = re.compile(
+    r"(?P<series>\d+\.\d+)-(?P<config>[a-z]+)(?:-(?P<toolchain>(?:gcc|clang)(?:-\d+)?))?"
+)
+DEFAULT_TOOLCHAIN = "gcc-12"
 _FILES_KEYS = ("image", "modules", "headers", "config")
 
 
@@ -79,14 +85,24 @@ class FilesSpec:
     config: Path | None
 
 
-Spec = NewestSpec | ExactSpec | TreeSpec | FilesSpec
+@dataclass(frozen=True, slots=True)
+class BuiltSpec:
+    """A kernel of our own recipe."""
+
+    text: str
+    series: str
+    config: str
+    toolchain: str
+
+
+Spec = NewestSpec | ExactSpec | BuiltSpec | TreeSpec | FilesSpec
 
 
 def parse_spec(text: str) -> Spec:
     """Return what ``text`` asks for.
 
     Raises:
-        InputError: it is malformed, or names a flavour or key that does not exist.
+        InputError: it is malformed, or names a flavour, key or profile that does not exist.
     """
     kind, colon, rest = text.partition(":")
     if not colon or not rest:
@@ -94,11 +110,15 @@ def parse_spec(text: str) -> Spec:
     match kind:
         case "debian":
             return _debian(text, rest)
+        case "built":
+            return _built(text, rest)
+        case "profile":
+            return parse_spec(find_profile(rest).kernel)
         case "tree":
             return TreeSpec(text, Path(rest).expanduser())
         case "files":
             return _files(text, rest)
-    near = get_close_matches(kind, ("debian", "tree", "files"), 1)
+    near = get_close_matches(kind, _KINDS, 1)
     raise InputError(
         f"not a kernel: {text!r}",
         hint=f"did you mean {near[0]}:{rest}?" if near else f"kernels are named {_FORMS}",
@@ -120,6 +140,19 @@ def _debian(text: str, rest: str) -> Spec:
     if release := Release.parse(rest):
         return ExactSpec(text, release)
     return _nearly_exact(text, rest)
+
+
+def _built(text: str, rest: str) -> BuiltSpec:
+    found = _BUILT.fullmatch(rest)
+    if not found:
+        raise InputError(
+            f"not a kernel: {text!r}",
+            hint="kernels of our own are named built:SERIES-CONFIG or "
+            "built:SERIES-CONFIG-TOOLCHAIN, such as built:6.1-small-clang",
+        )
+    return BuiltSpec(
+        text, found["series"], found["config"], found["toolchain"] or DEFAULT_TOOLCHAIN
+    )
 
 
 def _nearly_exact(text: str, rest: str) -> Spec:

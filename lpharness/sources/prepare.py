@@ -75,6 +75,8 @@ def prepare_tree(
     """
     if kernel.origin.spec.startswith("tree:"):
         return _own_tree(kernel)
+    if kernel.origin.spec.startswith("built:"):
+        return _indexed(_built_tree(kernel), progress, cache)
     if not kernel.origin.version:
         raise InputError(
             f"no source is known for {kernel.release}",
@@ -91,11 +93,15 @@ def prepare_tree(
         _collect(headers, folder)
 
     generated = archive.cache.get(_KIND, key, build)
-    tree = SourceTree(kernel, (generated, source), key)
+    return _indexed(SourceTree(kernel, (generated, source), key), progress, cache)
+
+
+def _indexed(tree: SourceTree, progress: Progress, cache: Cache | None) -> SourceTree:
+    """Return a tree that does not change, with what takes seconds done once."""
     with progress.step("read which file includes which"):
         load_includers(tree, cache=cache)
     with progress.step("read the kernel's symbols"):
-        image_symbols(kernel, cache=cache)  # unpacking the image takes seconds, once
+        image_symbols(tree.kernel, cache=cache)  # unpacking the image takes seconds, once
     return tree
 
 
@@ -164,3 +170,9 @@ def _own_tree(kernel: Kernel) -> SourceTree:
         _RECIPE, str(root), sha256_file(root / ".config"), sha256_file(root / "Makefile")
     )
     return SourceTree(kernel, (root,), key, own=True)
+
+
+def _built_tree(kernel: Kernel) -> SourceTree:
+    """Return the tree that a kernel of our own was built in: in the cache, so it stays as it is."""
+    assert kernel.headers is not None
+    return SourceTree(kernel, (kernel.headers,), identity(_RECIPE, kernel.headers.name))

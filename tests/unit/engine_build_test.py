@@ -63,6 +63,10 @@ def tool(folder: Path, name: str, first_line: str) -> None:
          {"gcc": "gcc (GCC) 13.2.1 20230801 (Red Hat 13.2.1-1)"}, "gcc", False),
         ("gcc (GCC) 13.2.1", {"gcc": "gcc (Debian 12.2.0) 12.2.0", "gcc-13": "gcc-13 (D) 13.3.0"},
          "gcc-13", True),
+        ("Debian clang version 14.0.6", {"clang": "Debian clang version 14.0.6"}, "clang", False),
+        ("Debian clang version 14.0.6",
+         {"clang": "Debian clang version 16.0.6", "clang-14": "Debian clang version 14.0.7"},
+         "clang-14", True),
     ],
 )  # fmt: skip
 def test_finds_the_kernels_compiler(
@@ -98,9 +102,19 @@ def test_refuses_by_the_compilers_name_and_package(
     assert e.value.hint == "install it: apt install gcc-14"
 
 
-@pytest.mark.parametrize("built_with", ["", "Debian clang version 16.0.6", "\n", "gcc"])
-def test_refuses_compilers_that_are_not_gcc(built_with: str) -> None:
-    with pytest.raises(BuildError, match="gcc only"):
+def test_refuses_another_clang_by_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool(tmp_path / "bin", "clang", "Debian clang version 14.0.6")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    with pytest.raises(BuildError, match=r"clang version 16\.0\.6, and no clang 16") as e:
+        find_compiler(kernel("Debian clang version 16.0.6"))
+    assert e.value.hint == "install it: apt install clang-16"
+
+
+@pytest.mark.parametrize("built_with", ["", "icc (ICC) 19.1.3", "\n", "gcc", "clang version"])
+def test_refuses_compilers_that_are_neither_gcc_nor_clang(built_with: str) -> None:
+    with pytest.raises(BuildError, match="gcc and clang only"):
         find_compiler(kernel(built_with))
 
 

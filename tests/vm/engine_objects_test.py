@@ -306,6 +306,28 @@ def own_tree(tree_61: SourceTree, tmp_path: Path) -> SourceTree:
     return prepare_tree(msgspec.structs.replace(kernel, origin=origin))
 
 
+def test_what_a_build_left_in_a_tree_is_not_in_the_way(
+    own_tree: SourceTree, tmp_path: Path
+) -> None:
+    """kbuild would find the object up to date, tell no command, and write it where it lies."""
+    root = own_tree.layers[0]
+    unit = Makefiles(own_tree, find_compiler(own_tree.kernel)).unit(CMDLINE)
+    assert unit is not None
+    command = unit.command.partition(" ; ")[0]
+    folder = root / "fs/proc"
+    (folder / "cmdline.o").write_bytes(b"left by a build")
+    (folder / ".cmdline.o.cmd").write_text(
+        f"cmd_fs/proc/cmdline.o := {command}\nsavedcmd_fs/proc/cmdline.o := {command}\n"
+    )
+    (folder / ".cmdline.o.d").write_text("left by a build")
+    before = digest(root)
+    aside = Cache(tmp_path / "cache")  # nothing of this tree is known there
+    plan = plan_diff(own_tree, cmdline_diff(own_tree), cache=aside)
+    (pair,) = compile_pairs(plan, cache=aside)
+    assert prove_base(pair, own_tree.kernel).holds
+    assert digest(root) == before
+
+
 def digest(folder: Path) -> str:
     names = sorted(f"{path} {path.lstat().st_mtime_ns}" for path in folder.rglob("*"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()

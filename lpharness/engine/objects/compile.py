@@ -23,7 +23,7 @@ from lpharness.base.errors import BuildError, HostError
 from lpharness.base.hashing import identity
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import run
-from lpharness.engine.objects.unit import Unit
+from lpharness.engine.objects.unit import Unit, left_by_a_build
 from lpharness.sources.overlay import Overlay
 
 _KIND = "objects"
@@ -115,6 +115,8 @@ def _laid_out(
     overlay = makefiles.tree.overlay(folder)
     for at in {str(PurePosixPath(unit.object).parent), unit.folder}:
         overlay.open(at)
+    for left in left_by_a_build(unit.object):
+        overlay.remove(left)
     makefiles.lay_made(unit, overlay)
     for path, content in changes.items():
         if content is None:

@@ -23,7 +23,7 @@ from lpharness.base.hashing import identity
 from lpharness.base.process import Ended
 from lpharness.engine.compiler import Compiler, require_tools
 from lpharness.engine.objects.process import run
-from lpharness.engine.objects.unit import Unit, module_name
+from lpharness.engine.objects.unit import Unit, left_by_a_build, module_name
 from lpharness.sources.overlay import Overlay
 from lpharness.sources.tree import SourceTree
 
@@ -131,6 +131,8 @@ class Makefiles:
             folder, module = found
             for at in {folder, str(PurePosixPath(source).parent)}:
                 overlay.open(at)
+            for left in left_by_a_build(wanted):
+                overlay.remove(left)
             unit = self._ask_command(source, wanted, folder, module, overlay)
             _keep_made(overlay.folder, aside / _MADE)
         (aside / _FILE).write_bytes(msgspec.json.encode(_Entry(unit)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from msgspec import Struct
 
@@ -55,3 +56,13 @@ def module_name(command: str) -> str:
     """Return the module's name that a compiler command passes on."""
     match = _MODNAME.search(command)
     return match[1] if match else ""
+
+
+def left_by_a_build(wanted: str) -> tuple[str, ...]:
+    """Return the files that a build of the tree left for an object, itself among them.
+
+    For kbuild they would say that there is nothing to do; and where they are links into the tree,
+    a compiler would write into it.
+    """
+    path = PurePosixPath(wanted)
+    return (wanted, *(str(path.with_name(f".{path.name}.{end}")) for end in ("cmd", "d")))
