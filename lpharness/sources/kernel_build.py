@@ -106,7 +106,7 @@ def build_kernel(
         return found
     require_build_tools(compiler)
     unpacked = unpack_source(package.version, archive, progress=progress)
-    with archive.cache.lock(KIND, order.key):
+    with archive.cache.lock(_WORK, order.key):
         if found := _finished(archive.cache, order.key):
             return found  # another process was quicker
         return _build(order, unpacked, archive.cache, jobs or os.cpu_count() or 1, progress)
