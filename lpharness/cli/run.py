@@ -31,8 +31,9 @@ def run(
         typer.Option(
             "-k",
             "--kernel",
-            help="debian:6.1-cloud (newest), debian:6.1.0-56-cloud-amd64 (exact), tree:PATH, "
-            "files:image=…,modules=…,headers=… May be given more than once.",
+            help="debian:6.1-cloud (newest), debian:6.1.0-56-cloud-amd64 (exact), built:6.1-small, "
+            "profile:NAME, tree:PATH, files:image=…,modules=…,headers=… "
+            "May be given more than once.",
         ),
     ],
     workload: Annotated[
