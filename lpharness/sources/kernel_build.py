@@ -163,6 +163,7 @@ def _build(
     (tree / _RESUMABLE).unlink()
     write_built(tree, record)
     final = cache.path(KIND, order.key)
+    final.parent.mkdir(exist_ok=True)
     tree.rename(final)
     return KernelBuild(built=record, tree=final, cached=False)
 
