@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from lpharness.cases.model import Outcome, Text
+import msgspec
+
+from lpharness.cases.model import Outcome, Probe, Text
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Chapter, Story, due_state
 from lpharness.timeline.events import Probed
@@ -27,9 +29,9 @@ def judge_probes(story: Story, chapter: Chapter, ledger: Ledger) -> None:
         what = f"probe {event.probe} in {chapter.phase.value}"
         said = f"exit {event.exit_status}, {_quote(event.stdout)}"
         if faults:
-            ledger.wrong(what, f"{said}; {faults[0]}", (index, event), wanted=f"state {state}")
+            ledger.wrong(what, f"{said}; {faults[0]}", (index, event), wanted=_due(probe, state))
         else:
-            ledger.right(what, said, (index, event), wanted=f"state {state}")
+            ledger.right(what, said, (index, event), wanted=_due(probe, state))
     for name in probes.keys() - seen:
         ledger.missing(f"probe {name} in {chapter.phase.value}", "was not run")
 
@@ -42,6 +44,17 @@ def mismatches(outcome: Outcome, event: Probed) -> list[str]:
     faults += _text_faults("stdout", outcome.stdout, event.stdout)
     faults += _text_faults("stderr", outcome.stderr, event.stderr)
     return faults
+
+
+def _due(probe: Probe, state: str) -> str:
+    """Return what a state asks of a probe, in words."""
+    outcome = probe.outcome(state)
+    asked = [] if outcome.exit is None else [f"exit {outcome.exit}"]
+    for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
+        for verb, words in msgspec.structs.asdict(text).items():
+            if words is not None:
+                asked.append(f"{stream} {verb} {_quote(words)}")
+    return f"state {state}: {', '.join(asked) or 'anything'}"
 
 
 def _text_faults(stream: str, text: Text, said: str) -> list[str]:

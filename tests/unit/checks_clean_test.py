@@ -77,6 +77,7 @@ def test_no_check_at_all_is_an_error() -> None:
     [
         ("transition", "patching of lph_case", "at most"),
         ("healthy", "taint added", "at most"),
+        ("redirected", "probe shown in steady", "exit 0, stdout equals 'patched'"),
         ("unloaded", "first bytes of cmdline_proc_show", "as in the baseline"),
     ],
 )
