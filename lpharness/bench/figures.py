@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Figure(Struct, kw_only=True):
@@ -38,11 +38,12 @@ class Bench(Struct, kw_only=True):
     """Figures, and what they were taken on."""
 
     kernel: str
-    accelerator: str
-    host_cpus: int
+    figures: list[Figure]
     load: tuple[float, float]
     """The host's load average of one minute, before and after: a busy host makes all dearer."""
-    figures: list[Figure]
+    accelerator: str = ""
+    """Empty where no guest was started."""
+    host_cpus: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 def host_load() -> float:

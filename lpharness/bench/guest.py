@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 
 import psutil
@@ -46,7 +45,6 @@ def measure(kernel: str, repeat: int, progress: Progress = SILENT) -> Bench:
     return Bench(
         kernel=found.release,
         accelerator=accelerator,
-        host_cpus=os.cpu_count() or 1,
         load=(load, host_load()),
         figures=[
             Figure(name="boot to first answer", unit="s", samples=boots, bound=4.0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -45,7 +44,6 @@ def measure(kernel: str, repeat: int, progress: Progress = SILENT) -> Bench:
     return Bench(
         kernel=found.release,
         accelerator=trials[0].provenance.accelerator,
-        host_cpus=os.cpu_count() or 1,
         load=(load_before, host_load()),
         figures=[
             Figure(name="C to module, cold", unit="s", samples=cold, bound=6.0),

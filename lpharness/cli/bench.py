@@ -63,8 +63,9 @@ def _show(bench: Bench, *, as_json: bool) -> None:
     out = answers()
     out.print(table)
     before, after = bench.load
+    under = f" under {bench.accelerator}" if bench.accelerator else ""
     out.print(
-        f"[dim]{bench.kernel} under {bench.accelerator}; the host has {bench.host_cpus} CPUs, "
+        f"[dim]{bench.kernel}{under}; the host has {bench.host_cpus} CPUs, "
         f"its load was {before:.1f} before and {after:.1f} after[/]",
         soft_wrap=True,
     )
