@@ -21,6 +21,10 @@ class DoesNotApply(InputError):
         super().__init__(message, hint=hint, kind="does-not-apply")
 
 
+class ChangeIsThere(DoesNotApply):
+    """What a diff would bring about is in the file already."""
+
+
 class Applied(Struct, frozen=True, kw_only=True):
     """A file after a diff."""
 
@@ -48,7 +52,7 @@ def apply_file(diff: FileDiff, content: bytes, name: str) -> Applied:
         after, offsets = _apply(hunks, lines, name)
     except DoesNotApply as error:
         if _is_applied(hunks, lines):
-            raise DoesNotApply(
+            raise ChangeIsThere(
                 f"{name}: the change is in this kernel already",
                 hint="the kernel is newer than the fix; there is nothing to patch",
             ) from None

@@ -32,11 +32,11 @@ class Aggregate(Struct, frozen=True):
 
 
 def without_comments(text: str) -> str:
-    """Return C text with each comment turned into a space; line numbers stay."""
+    """Return C text with each comment turned into as much white space: places stay."""
 
     def blank(match: re.Match[str]) -> str:
         comment = match["comment"]
-        return match[0] if comment is None else " " + "\n" * comment.count("\n")
+        return match[0] if comment is None else re.sub(r"[^\n]", " ", comment)
 
     return _NOT_CODE.sub(blank, text)
 
@@ -72,21 +72,60 @@ def definition_line(text: str, symbol: str) -> int | None:
             calls put before a name, are passed over.
     """
     code = without_comments(text)
-    name = re.escape(symbol.partition(".")[0])
-    found = _match_first(
-        code,
-        rf"^(?![ \t#}}])[^;{{}}=#]*?\b(?P<name>{name})\s*\([^;{{}}]*\)[^;{{}}()]*\{{",
-        rf"^(?![ \t#}}])[^;{{}}()=#]*?\b(?P<name>{name})\b[^;{{}}()=]*[=;]",
-    )
-    call = re.fullmatch(r"__(?:x64|ia32|se|do)_(?:compat_)?sys_(\w+)", symbol.partition(".")[0])
-    if found is None and call:
-        found = _match_first(code, rf"^\w*SYSCALL_DEFINE\d\(\s*(?P<name>{re.escape(call[1])})\b")
+    found = next(_functions(code, symbol), None) or re.compile(
+        rf"^(?![ \t#}}])[^;{{}}()=#]*?\b(?P<name>{_plain_name(symbol)})\b[^;{{}}()=]*[=;]",
+        re.MULTILINE,
+    ).search(code)
+    found = found or next(_system_calls(code, symbol), None)
     return None if found is None else code.count("\n", 0, found.start("name")) + 1
 
 
-def _match_first(code: str, *patterns: str) -> re.Match[str] | None:
-    tries = (re.compile(pattern, re.MULTILINE).search(code) for pattern in patterns)
-    return next(filter(None, tries), None)
+def function_spans(text: str, symbol: str) -> list[tuple[int, int]]:
+    """Return where C text defines a function: from its head to after its last brace.
+
+    Several times if the preprocessor chooses among several definitions.
+
+    Args:
+        text: a source file.
+        symbol: its name, as `definition_line` takes it.
+    """
+    code = without_comments(text)
+    found = list(_functions(code, symbol)) or list(_system_calls(code, symbol))
+    return [(match.start(), _end_of_body(code, match.end() - 1)) for match in found]
+
+
+def _plain_name(symbol: str) -> str:
+    """Return a pattern for a symbol's name in the source, without what the compiler added."""
+    return re.escape(symbol.partition(".")[0])
+
+
+def _functions(code: str, symbol: str) -> Iterator[re.Match[str]]:
+    """Yield the heads of the definitions of a function, the opening brace included."""
+    head = (
+        rf"^(?![ \t#}}])[^;{{}}=#]*?\b(?P<name>{_plain_name(symbol)})\s*\([^;{{}}]*\)[^;{{}}()]*\{{"
+    )
+    return re.compile(head, re.MULTILINE).finditer(code)
+
+
+def _system_calls(code: str, symbol: str) -> Iterator[re.Match[str]]:
+    """Yield the heads of the definitions of a system call, the opening brace included."""
+    call = re.fullmatch(r"__(?:x64|ia32|se|do)_(?:compat_)?sys_(\w+)", symbol.partition(".")[0])
+    if call is None:
+        return iter(())
+    head = rf"^\w*SYSCALL_DEFINE\d\(\s*(?P<name>{re.escape(call[1])})\b[^;{{}}]*\)\s*\{{"
+    return re.compile(head, re.MULTILINE).finditer(code)
+
+
+def _end_of_body(code: str, opening: int) -> int:
+    """Return where a function's body ends.
+
+    By its look, as all of the kernel is written: a brace that stands alone opens what the next
+    brace at the start of a line closes, whatever the preprocessor chooses in between.
+    """
+    if code[opening - 1 : opening] == "\n" and (end := code.find("\n}", opening)) >= 0:
+        return end + 2
+    closing = _closing(code, opening)
+    return len(code) if closing is None else closing + 1
 
 
 def _aggregates(text: str) -> Iterator[Aggregate]:
