@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,22 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _translate_any(raw: dict[str, Any]) -> None:
     """Turn ``exit = "any"`` into ``None``, which TOML cannot write."""
+    for outcome in _outcomes(raw):
+        if isinstance(outcome, dict) and outcome.get("exit") == "any":
+            outcome["exit"] = None
+
+
+def _outcomes(raw: dict[str, Any]) -> Iterator[object]:
+    """Yield the tables that say how a command must come out, whatever shape they have."""
     probes = raw.get("probe")
     for probe in probes if isinstance(probes, list) else ():
         states = probe.get("state") if isinstance(probe, dict) else None
-        for outcome in states.values() if isinstance(states, dict) else ():
-            if isinstance(outcome, dict) and outcome.get("exit") == "any":
-                outcome["exit"] = None
+        yield from states.values() if isinstance(states, dict) else ()
+    flaw = raw.get("flaw")
+    if isinstance(flaw, dict):
+        yield flaw.get("patched")
+        signs = flaw.get("unpatched")
+        yield signs.get("outcome") if isinstance(signs, dict) else None
 
 
 def _in_words(error: msgspec.ValidationError) -> str:

@@ -12,6 +12,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from lpharness.sources.edit import Edit
+
 
 class Function(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A function the case means to replace; held against what `inspect` reads in the module."""
@@ -31,6 +33,25 @@ class Delta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     new: str
     files: tuple[str, ...]
     """Paths in the tree, for example ``fs/ext4/mballoc.c``."""
+    functions: tuple[str, ...] = ()
+    """Take only what changed in these; empty for all."""
+    reverse: bool = False
+    """Whether it is undone: gives a newer kernel the old flaw back."""
+
+
+class Built(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must be true of the built module; patterns are those of ``fnmatch``."""
+
+    objects: tuple[str, ...] = ()
+    """Exactly the objects it patches, ``vmlinux`` and modules; empty for any."""
+    lacks: tuple[str, ...] = ()
+    """Patterns of functions that it must not replace."""
+    symbols: tuple[str, ...] = ()
+    """Patterns of livepatch symbols, each of which one must match."""
+    relocations: tuple[str, ...] = ()
+    """Patterns of sections of livepatch relocations, likewise."""
+    imports: tuple[str, ...] = ()
+    """Patterns of symbols that it needs from the kernel, likewise."""
 
 
 class ModuleSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,11 +64,14 @@ class ModuleSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A source diff for the engine."""
     delta: Delta | None = None
     """A source diff that the archive's own packages make."""
+    edits: tuple[Edit, ...] = field(default=(), name="edit")
+    """A source diff that is written on the tree at hand."""
     prebuilt: str = ""
     """A ``.ko``."""
     replaces: bool = False
     """Whether it is an atomic replace of all earlier ones."""
     functions: tuple[Function, ...] = field(default=(), name="function")
+    built: Built = Built()
 
 
 class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +107,32 @@ class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def outcome(self, state: str) -> Outcome:
         """Return what is due in ``state``; a module's own state falls back to ``patched``."""
         return self.states.get(state) or self.states["patched"]
+
+
+class Signs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a flaw shows where the patch is not on; every given condition must hold."""
+
+    console: tuple[str, ...] = ()
+    """Names of console patterns, one of which must be found; empty for any that is bad."""
+    functions: tuple[str, ...] = ()
+    """What the finding is about must be one of these functions; empty for any."""
+    outcome: Outcome | None = None
+    """How the trigger comes out; ``None`` where it may never come back."""
+
+    @property
+    def on_console(self) -> bool:
+        """Whether the kernel's console must show it."""
+        return bool(self.console or self.functions)
+
+
+class Flaw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the patch heals: a trigger, how it comes out without the patch, and how with it."""
+
+    run: str
+    """A shell command for the guest's ``/bin/sh -c``."""
+    unpatched: Signs
+    patched: Outcome = Outcome()
+    timeout_s: float = 30.0
 
 
 class Stall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,7 +210,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     title: str
     modules: tuple[ModuleSource, ...] = field(name="module")
-    probes: tuple[Probe, ...] = field(name="probe")
+    probes: tuple[Probe, ...] = field(default=(), name="probe")
     schema: int = 1
     summary: str = ""
     kernels: tuple[str, ...] = ("debian:*",)
@@ -173,6 +223,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target: Target | None = None
     variants: tuple[Variant, ...] = field(default=(), name="variant")
     drive: Drive = Drive()
+    flaw: Flaw | None = None
     expect: Expect = Expect()
     setup: tuple[str, ...] = ()
     """Shell commands run before the baseline."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,10 @@ LONGEST_STALL_S = 12.0
 (``SIGNALS_TIMEOUT`` in kernel/livepatch/transition.c), which would end a stall by itself."""
 
 _CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SOURCES = ("source", "patch", "delta", "prebuilt")
+_SOURCES = {"source": "source", "patch": "patch", "delta": "delta", "edit": "edits",
+            "prebuilt": "prebuilt"}  # fmt: skip
+"""Keys of a module of which exactly one is given, and their fields."""
+_FILES = ("source", "patch", "prebuilt")
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_]{1,55}")  # MODULE_NAME_LEN, include/linux/moduleparam.h
 
 
@@ -41,6 +45,7 @@ def _faults(case: Case) -> Iterator[Fault]:
     yield from _few("workloads", case.workloads)
     yield from _modules(case)
     yield from _probes(case)
+    yield from _flaw(case)
     yield from _variants(case)
     yield from _expectations(case)
 
@@ -57,15 +62,27 @@ def _modules(case: Case) -> Iterator[Fault]:
         where = f"module[{index}]"
         if not _MODULE_NAME.fullmatch(module.name):
             yield f"{where}.name", f"{module.name!r} is no module name", "letters, digits and _"
-        given = [key for key in _SOURCES if getattr(module, key)]
+        given = [key for key, field in _SOURCES.items() if getattr(module, field)]
         if len(given) != 1:
             named = ", ".join(f"`{key}`" for key in _SOURCES)
             yield where, f"needs exactly one of {named}", None
         if module.delta is not None:
             yield from _few(f"{where}.delta.files", module.delta.files)
-        for key in [key for key in given if key != "delta"]:
+        yield from _edits(where, module)
+        for key in [key for key in given if key in _FILES]:
             yield from _file_inside(case, f"{where}.{key}", getattr(module, key))
         yield from _source_kind(where, module)
+
+
+def _edits(where: str, module: ModuleSource) -> Iterator[Fault]:
+    for index, edit in enumerate(module.edits):
+        at = f"{where}.edit[{index}]"
+        if not edit.old.strip():
+            yield f"{at}.old", "is empty", "name a text that is there; an insertion repeats it"
+        if edit.old.split() == edit.new.split():
+            yield f"{at}.new", "is the same as `old`", None
+        if edit.count < 1:
+            yield f"{at}.count", "must be at least 1", None
 
 
 def _source_kind(where: str, module: ModuleSource) -> Iterator[Fault]:
@@ -86,12 +103,15 @@ def _file_inside(case: Case, where: str, name: str) -> Iterator[Fault]:
 
 
 def _probes(case: Case) -> Iterator[Fault]:
-    yield from _few("probe", (probe.name for probe in case.probes))
+    if not case.probes and case.flaw is None:
+        yield "probe", "is missing", "a case must make its change visible: a [[probe]] or a [flaw]"
     yield from _unique("probe", (probe.name for probe in case.probes))
     modules = {module.name for module in case.modules}
     for index, probe in enumerate(case.probes):
         yield from _probe(f"probe[{index}]", probe, modules)
-    if all(probe.states["original"] == probe.states["patched"] for probe in case.probes):
+    if case.flaw is None and all(
+        probe.states["original"] == probe.states["patched"] for probe in case.probes
+    ):
         yield (
             "probe",
             "no probe tells `patched` from `original`",
@@ -113,6 +133,43 @@ def _probe(where: str, probe: Probe, modules: set[str]) -> Iterator[Fault]:
                 None,
             )
         yield from _outcome(f"{where}.state.{state}", outcome)
+
+
+def _flaw(case: Case) -> Iterator[Fault]:
+    flaw = case.flaw
+    if flaw is None:
+        return
+    if not flaw.run.strip():
+        yield "flaw.run", "is empty", None
+    if flaw.timeout_s <= 0:
+        yield "flaw.timeout_s", "must be more than 0", None
+    signs = flaw.unpatched
+    if not signs.on_console and signs.outcome is None:
+        yield (
+            "flaw.unpatched",
+            "says nothing",
+            "give `console` or `functions` for what the kernel says, or an `outcome`",
+        )
+    if signs.outcome == flaw.patched and not signs.on_console:
+        yield "flaw.unpatched.outcome", "is the same as `patched`", "how is the flaw seen?"
+    yield from _pattern_names("flaw.unpatched.console", signs.console)
+    yield from _outcome("flaw.patched", flaw.patched)
+    if signs.outcome is not None:
+        yield from _outcome("flaw.unpatched.outcome", signs.outcome)
+
+
+def _pattern_names(where: str, names: Iterable[str]) -> Iterator[Fault]:
+    from lpharness.console.patterns import bundled_patterns
+
+    known = bundled_patterns().names
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            yield (
+                where,
+                f"there is no console pattern {name!r}",
+                f"did you mean `{near[0]}`?" if near else "lpharness/console/patterns.toml has all",
+            )
 
 
 def _outcome(where: str, outcome: Outcome) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ import typer
 from lpharness.cli.output import answers, print_json
 
 if TYPE_CHECKING:
-    from lpharness.cases.model import Case, Outcome
+    from lpharness.cases.model import Case, ModuleSource, Outcome
 
 app = typer.Typer(no_args_is_help=True, help="List the cases, show one, or begin a new one.")
 
@@ -102,9 +102,7 @@ def _lines(case: Case) -> list[str]:
     if case.variants:
         lines.append(f"variants   {' '.join(variant.name for variant in case.variants)}")
     for module in case.modules:
-        source = module.source or module.patch or module.prebuilt
-        if module.delta:
-            source = f"what changed from {module.delta.old} to {module.delta.new}"
+        source = _source(module)
         how = ", replaces all earlier" if module.replaces else ""
         lines.append(f"module     {module.name} from {source}{how}")
         lines += [f"             {f.object}:{f.old} → {f.new or '?'}" for f in module.functions]
@@ -123,6 +121,15 @@ def _lines(case: Case) -> list[str]:
         lines.append(f"expect     to fail: {case.expect.xfail}")
     lines += [f"see        {key}: {value}" for key, value in case.references.items()]
     return lines
+
+
+def _source(module: ModuleSource) -> str:
+    if module.delta:
+        undone = ", undone" if module.delta.reverse else ""
+        return f"what changed from {module.delta.old} to {module.delta.new}{undone}"
+    if module.edits:
+        return "edits of " + ", ".join(dict.fromkeys(edit.place for edit in module.edits))
+    return module.source or module.patch or module.prebuilt
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -72,6 +72,11 @@ class Patterns:
         starts = sorted({s.encode() for pattern in parsed.pattern for s in pattern.start})
         self._starts = re.compile(rb"(?:\n|\] |>)" + _trie(starts))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all patterns."""
+        return frozenset(pattern.name for pattern in self.all)
+
     def promising(self, block: bytes) -> list[int]:
         """Return where, in a block of whole lines, the lines begin that a pattern might match.
 

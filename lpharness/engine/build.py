@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from lpharness.base.cache import Cache
-from lpharness.base.errors import BuildError, InputError
+from lpharness.base.errors import BuildError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, ModuleSource
 from lpharness.engine import kbuild
+from lpharness.engine.asserted import hold_against_case
 from lpharness.engine.compiler import find_compiler
 from lpharness.engine.emit import PatchBuild, build_diff
 from lpharness.engine.inspect import Inspection, inspect
@@ -76,15 +77,15 @@ def build_module(
             module.name, source, digest, kernel, progress, cache or Cache()
         )
     else:
-        diff = _diff(case.folder, module, progress)
+        diff = _diff(case.folder, module, kernel, progress, cache)
         made = module_of_diff(
             diff, kernel, name=module.name, replace=module.replaces, progress=progress, cache=cache
         )
-        _hold_against_case(case, module, made.inspection)
+        hold_against_case(case, module, made.inspection)
         return made
     # kbuild's modpost has held a module of ours against Module.symvers already.
     inspection = inspect(path, kernel, imports_known=bool(module.source))
-    _hold_against_case(case, module, inspection)
+    hold_against_case(case, module, inspection)
     return Module(
         name=module.name,
         path=path,
@@ -133,12 +134,21 @@ def module_of_diff(
     )
 
 
-def _diff(folder: Path, module: ModuleSource, progress: Progress) -> str:
+def _diff(
+    folder: Path, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache | None
+) -> str:
     """Return the source diff that a module is to be made of."""
     if module.delta is not None:
         from lpharness.sources.delta import delta
 
-        return delta(module.delta.old, module.delta.new, module.delta.files, progress=progress)
+        wanted = module.delta
+        versions = (wanted.new, wanted.old) if wanted.reverse else (wanted.old, wanted.new)
+        return delta(*versions, wanted.files, functions=wanted.functions, progress=progress)
+    if module.edits:
+        from lpharness.sources.edit import edit_diff
+        from lpharness.sources.tree import prepare_tree
+
+        return edit_diff(prepare_tree(kernel, progress=progress, cache=cache).read, module.edits)
     return (folder / module.patch).read_bytes().decode("utf-8", "surrogateescape")
 
 
@@ -196,41 +206,3 @@ def _fetch_headers(kernel: Kernel, progress: Progress) -> Path:
             hint="name a kernel whose headers are in the archive, or give headers=…",
         )
     return headers
-
-
-def _hold_against_case(case: Case, module: ModuleSource, inspection: Inspection) -> None:
-    """Refuse a module that is not what its case says: a trial of it would prove nothing."""
-    where = f"{case.name}: module {module.name}"
-    if inspection.livepatch.name != module.name:
-        raise InputError(
-            f"{where}: the built module calls itself {inspection.livepatch.name!r}",
-            hint="name it so in case.toml; the kernel knows it by that name",
-        )
-    patch = inspection.livepatch.patch
-    if module.replaces and patch is not None and not patch.replace:
-        raise InputError(
-            f"{where}: case.toml says that it replaces all earlier ones, its klp_patch does not",
-            hint="set .replace = true in the source",
-        )
-    read = {(f.object, f.old): f for f in inspection.functions}
-    if not module.functions:
-        return
-    wanted = {(f.object, f.old): f for f in module.functions}
-    for key in sorted(wanted.keys() - read.keys()):
-        raise InputError(f"{where}: case.toml says it replaces {key[1]} of {key[0]}; it does not")
-    for key in sorted(read.keys() - wanted.keys()):
-        raise InputError(
-            f"{where}: it replaces {key[1]} of {key[0]}, which case.toml does not say",
-            hint="add a [[module.function]] or take the function out of the source",
-        )
-    for key, function in wanted.items():
-        if function.sympos != read[key].sympos:
-            raise InputError(
-                f"{where}: {key[1]}: sympos is {read[key].sympos} in the module, "
-                f"{function.sympos} in case.toml"
-            )
-        if function.new and function.new != read[key].new:
-            raise InputError(
-                f"{where}: {key[1]}: the new function is {read[key].new} in the module, "
-                f"{function.new} in case.toml"
-            )

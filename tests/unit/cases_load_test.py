@@ -132,6 +132,29 @@ def test_any_exit_status(tmp_path: Path) -> None:
         ('title = "A title"', "title = 3", "title: expected `str`, got `int`"),
         ('title = "A title"', "", "the key `title` is missing"),
         ('run = "cat /proc/x"', "", "probe[0]: the key `run` is missing"),
+        ("[[probe]]", '[module.built]\nobject = ["x"]\n[[probe]]',
+         "unknown key `module[0].built.object` (did you mean `objects`?)"),
+        ('source = "x.c"', 'source = "x.c"\n[[module.edit]]\nfile = "a.c"\nold = "a"\nnew = "b"',
+         "module[0]: needs exactly one of"),
+        ('source = "x.c"', '[[module.edit]]\nfile = "a.c"\nold = " "\nnew = "b"',
+         "module[0].edit[0].old: is empty"),
+        ('source = "x.c"', '[[module.edit]]\nfile = "a.c"\nold = "a"\nnew = " a "',
+         "module[0].edit[0].new: is the same"),
+        ('source = "x.c"', '[[module.edit]]\nfile = "a.c"\nold = "a"\nnew = "b"\ncount = 0',
+         "module[0].edit[0].count: must be at least 1"),
+        ('source = "x.c"', '[[module.edit]]\nfile = "a.c"\nold = "a"\nnew = "b"\nfunctions = "f"',
+         "unknown key `module[0].edit[0].functions` (did you mean `function`?)"),
+        ("[[module]]", '[flaw]\nrun = "x"\n[[module]]', "flaw: the key `unpatched` is missing"),
+        ("[[module]]", '[flaw]\nrun = " "\nunpatched.functions = ["f"]\n[[module]]', "flaw.run:"),
+        ("[[module]]", '[flaw]\nrun = "x"\nunpatched = {}\n[[module]]', "flaw.unpatched: says"),
+        ("[[module]]", '[flaw]\nrun = "x"\nunpatched.console = ["page-falt"]\n[[module]]',
+         "there is no console pattern 'page-falt' (did you mean `page-fault`?)"),
+        ("[[module]]", '[flaw]\nrun = "x"\nunpatched.outcome.exit = 0\n[[module]]',
+         "flaw.unpatched.outcome: is the same as `patched`"),
+        ("[[module]]", '[flaw]\nrun = "x"\nunpatched.outcome.exit = 300\n[[module]]',
+         "flaw.unpatched.outcome.exit: 300 is no exit status"),
+        ("[[module]]", '[flaw]\nrun = "x"\ntimeout_s = 0\nunpatched.functions = ["f"]\n[[module]]',
+         "flaw.timeout_s: must be more than 0"),
         ('title = "A title"', 'title = "A title"\nschema = 2', "schema: 2 is not known"),
         ('source = "x.c"', "", "module[0]: needs exactly one of"),
         ('source = "x.c"', 'source = "x.c"\nprebuilt = "x.ko"', "module[0]: needs exactly one of"),
@@ -217,6 +240,21 @@ def test_wrong_shapes_are_refused_and_never_crash(raw: dict[str, object]) -> Non
     _translate_any(raw)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(raw, Case)
+
+
+def test_a_flaw_makes_the_change_visible_too(tmp_path: Path) -> None:
+    head = GOOD[: GOOD.index("[[probe]]")]
+    assert "probe: is missing" in refusal(tmp_path, head)
+    flaw = '[flaw]\nrun = "x"\nunpatched.outcome.exit = "any"\npatched.stdout.equals = "well"\n'
+    case = load(case_in(tmp_path, head + flaw))
+    assert case.flaw is not None
+    assert case.flaw.unpatched.outcome == Outcome(exit=None)
+
+
+def test_edits_are_data(tmp_path: Path) -> None:
+    edit = "[[module.edit]]\nfile = 'fs/a.c'\nfunction = 'f'\nold = 'a'\nnew = 'b'"
+    (module,) = load(case_in(tmp_path, GOOD.replace('source = "x.c"', edit))).modules
+    assert (module.edits[0].place, module.edits[0].count) == ("fs/a.c: f()", 1)
 
 
 def test_a_module_may_have_a_state_of_its_own(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from elf_support import Func, Obj, Shape, module
 
 from lpharness.base.errors import BuildError, HostError, InputError
-from lpharness.cases.model import Case, Function, ModuleSource, Outcome, Probe
+from lpharness.cases.model import Built, Case, Function, ModuleSource, Outcome, Probe
+from lpharness.elf.livepatch import KlpRelocations, KlpSymbol
+from lpharness.engine.asserted import hold_against_case
 from lpharness.engine.build import build_module
 from lpharness.engine.compiler import Compiler, find_compiler, require_tools
 from lpharness.engine.kbuild import compile_module
@@ -234,7 +237,11 @@ def test_an_interrupted_build_leaves_no_process_behind(tree: Path) -> None:
 
 
 def prebuilt(
-    folder: Path, *functions: Function, name: str = "lph_made", replaces: bool = False
+    folder: Path,
+    *functions: Function,
+    name: str = "lph_made",
+    replaces: bool = False,
+    built: Built | None = None,
 ) -> Case:
     module(Shape([Obj(None, [Func("f", 1)]), Obj("mod", [Func("g")])]), folder)
     return Case(
@@ -242,7 +249,13 @@ def prebuilt(
         name="c",
         folder=folder,
         modules=(
-            ModuleSource(name=name, prebuilt="made.ko", functions=functions, replaces=replaces),
+            ModuleSource(
+                name=name,
+                prebuilt="made.ko",
+                functions=functions,
+                replaces=replaces,
+                built=built or Built(),
+            ),
         ),
         probes=(Probe(name="p", run="true", states={"original": Outcome(), "patched": Outcome()}),),
     )
@@ -289,3 +302,50 @@ def test_a_module_of_another_name_or_kind(tmp_path: Path) -> None:
     case = prebuilt(tmp_path, replaces=True)
     with pytest.raises(InputError, match="its klp_patch does not"):
         build_module(case, case.modules[0], kernel(""))
+
+
+@pytest.mark.parametrize(
+    ("built", "says"),
+    [
+        (Built(objects=("mod", "vmlinux")), ""),
+        (Built(objects=("vmlinux",)), "it patches mod, vmlinux, case.toml says vmlinux"),
+        (Built(objects=("mod", "other", "vmlinux")), "case.toml says mod, other, vmlinux"),
+        (Built(lacks=("h", "f?")), ""),
+        (Built(lacks=("g",)), "it replaces g of mod, which built.lacks says it must not (g)"),
+        (Built(lacks=("[a-f]*",)), "it replaces f of vmlinux"),
+        (Built(imports=("klp_enable_*",)), ""),
+        (Built(imports=("_printk",)), "it has no import _printk (built.imports)"),
+        (Built(symbols=(".klp.sym.vmlinux.x,0",)), "it has no livepatch symbol .klp.sym.vmlinux"),
+        (Built(relocations=(".klp.rela.*",)), "no section of livepatch relocations .klp.rela.*"),
+    ],
+)
+def test_what_a_case_asserts_of_its_module(tmp_path: Path, built: Built, says: str) -> None:
+    case = prebuilt(tmp_path, built=built)
+    if not says:
+        build_module(case, case.modules[0], kernel(""))
+        return
+    with pytest.raises(InputError, match="c: module lph_made: ") as caught:
+        build_module(case, case.modules[0], kernel(""))
+    assert says in caught.value.message
+
+
+def test_livepatch_symbols_and_relocations_are_asserted_by_the_names_readelf_shows(
+    tmp_path: Path,
+) -> None:
+    case = prebuilt(tmp_path)
+    inspection = build_module(case, case.modules[0], kernel("")).inspection
+    linked = msgspec.structs.replace(
+        inspection.livepatch,
+        klp_symbols=(KlpSymbol(object="ext4", name="x.isra.0", sympos=2),),
+        klp_relocations=(KlpRelocations(object="ext4", section=".text.f", count=1),),
+    )
+    inspection = msgspec.structs.replace(inspection, livepatch=linked)
+    asserted = msgspec.structs.replace(
+        case.modules[0],
+        built=Built(symbols=(".klp.sym.ext4.x.isra.0,2",), relocations=(".klp.rela.ext4..text.*",)),
+    )
+    hold_against_case(case, asserted, inspection)
+    wrong = msgspec.structs.replace(asserted, built=Built(symbols=(".klp.sym.ext4.x.isra.0,0",)))
+    with pytest.raises(InputError) as caught:
+        hold_against_case(case, wrong, inspection)
+    assert caught.value.hint == "it has .klp.sym.ext4.x.isra.0,2"
