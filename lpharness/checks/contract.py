@@ -34,6 +34,8 @@ class Recording(Struct, frozen=True, kw_only=True):
     console: Sequence[str]
     """Lines of the kernel's console; line N of the log is ``console[N - 1]``."""
     accelerator: str = "tcg"
+    control: Recording | None = None
+    """Of the guest without the patch, in which the case's flaw was to be seen."""
 
     def of(self, kind: type[E]) -> Iterator[tuple[int, E]]:
         """Yield the events of a kind with their index in the timeline."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lpharness.cases.model import Case
 from lpharness.checks.consistent import check_consistent
 from lpharness.checks.contract import Check, Recording
+from lpharness.checks.flaw import check_flaw
 from lpharness.checks.healthy import check_healthy
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
@@ -16,6 +17,7 @@ from lpharness.checks.unloaded import check_unloaded
 from lpharness.results.model import CheckResult, Verdict, worst
 
 CHECKS: dict[str, Check] = {
+    "flaw": check_flaw,
     "healthy": check_healthy,
     "no_reboot": check_no_reboot,
     "transition": check_transition,
@@ -28,8 +30,13 @@ CHECKS: dict[str, Check] = {
 
 
 def judge(recording: Recording) -> tuple[CheckResult, ...]:
-    """Ask a recording every question."""
-    return tuple(check(recording) for check in CHECKS.values())
+    """Ask a recording every question that its case raises."""
+    return tuple(check(recording) for check in questions(recording.case).values())
+
+
+def questions(case: Case) -> dict[str, Check]:
+    """Return the checks that a case raises: only some describe a flaw."""
+    return {name: check for name, check in CHECKS.items() if name != "flaw" or case.flaw}
 
 
 def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:

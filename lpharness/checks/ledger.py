@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lpharness.results.model import CheckResult, Evidence, Verdict
 from lpharness.timeline.events import Event
@@ -26,13 +28,29 @@ class Ledger:
         self._right = 0
         self._dropped = 0
         self._kept: Counter[bool | None] = Counter()
+        self._of_control = False
+
+    @contextmanager
+    def of_control(self) -> Iterator[None]:
+        """What is noted meanwhile was seen in the control guest."""
+        self._of_control = True
+        try:
+            yield
+        finally:
+            self._of_control = False
 
     def right(
-        self, what: str, seen: str, at: tuple[int, Event] | None = None, *, wanted: str = ""
+        self,
+        what: str,
+        seen: str,
+        at: tuple[int, Event] | None = None,
+        *,
+        wanted: str = "",
+        console_line: int | None = None,
     ) -> None:
         """Note something that is as it should be."""
         self._right += 1
-        self._add(what, seen, at, good=True, wanted=wanted)
+        self._add(what, seen, at, good=True, wanted=wanted, console_line=console_line)
 
     def wrong(
         self,
@@ -122,6 +140,7 @@ class Ledger:
                 good=good,
                 event=index,
                 console_line=console_line,
+                control=self._of_control,
                 host_ns=event.host_ns if event else None,
                 guest_ns=event.guest_ns if event else None,
             )

@@ -9,7 +9,7 @@ import msgspec
 from lpharness.cases.model import Outcome, Probe, Text
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Chapter, Story, due_state
-from lpharness.timeline.events import Probed
+from lpharness.timeline.events import FlawTried, Probed
 
 _SHOWN = 160  # characters of a stream that evidence quotes
 
@@ -27,7 +27,7 @@ def judge_probes(story: Story, chapter: Chapter, ledger: Ledger) -> None:
         seen.add(event.probe)
         faults = mismatches(probe.outcome(state), event)
         what = f"probe {event.probe} in {chapter.phase.value}"
-        said = f"exit {event.exit_status}, {_quote(event.stdout)}"
+        said = f"exit {event.exit_status}, {quote(event.stdout)}"
         if faults:
             ledger.wrong(what, f"{said}; {faults[0]}", (index, event), wanted=_due(probe, state))
         else:
@@ -36,7 +36,7 @@ def judge_probes(story: Story, chapter: Chapter, ledger: Ledger) -> None:
         ledger.missing(f"probe {name} in {chapter.phase.value}", "was not run")
 
 
-def mismatches(outcome: Outcome, event: Probed) -> list[str]:
+def mismatches(outcome: Outcome, event: Probed | FlawTried) -> list[str]:
     """Return what is not as the outcome demands, in words; empty if all is."""
     faults = []
     if outcome.exit is not None and event.exit_status != outcome.exit:
@@ -53,23 +53,24 @@ def _due(probe: Probe, state: str) -> str:
     for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
         for verb, words in msgspec.structs.asdict(text).items():
             if words is not None:
-                asked.append(f"{stream} {verb} {_quote(words)}")
+                asked.append(f"{stream} {verb} {quote(words)}")
     return f"state {state}: {', '.join(asked) or 'anything'}"
 
 
 def _text_faults(stream: str, text: Text, said: str) -> list[str]:
     faults = []
     if text.equals is not None and said.rstrip() != text.equals.rstrip():
-        faults.append(f"{stream} is not {_quote(text.equals)}")
+        faults.append(f"{stream} is not {quote(text.equals)}")
     if text.contains is not None and text.contains not in said:
-        faults.append(f"{stream} lacks {_quote(text.contains)}")
+        faults.append(f"{stream} lacks {quote(text.contains)}")
     if text.lacks is not None and text.lacks in said:
-        faults.append(f"{stream} contains {_quote(text.lacks)}")
+        faults.append(f"{stream} contains {quote(text.lacks)}")
     if text.matches is not None and not re.search(text.matches, said, re.MULTILINE):
-        faults.append(f"{stream} does not match {_quote(text.matches)}")
+        faults.append(f"{stream} does not match {quote(text.matches)}")
     return faults
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Return a stream's text as evidence quotes it: the beginning of a long one."""
     text = text.rstrip()
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

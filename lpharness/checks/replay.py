@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,8 @@ from lpharness.cases.model import Case
 from lpharness.checks.contract import PatchedFunction, Recording
 from lpharness.results.files import write_atomically
 from lpharness.results.folder import TrialFolder
-from lpharness.timeline.events import GuestStarted
+from lpharness.results.model import TrialId
+from lpharness.timeline.events import Event, GuestStarted
 
 CONTEXT = "case.json"
 """Beside ``trial.json``: what the checks need that neither document nor timeline holds."""
@@ -51,8 +53,32 @@ def load_recording(folder: Path) -> Recording:
         functions=context.functions,
         events=events,
         console=trial.console(),
-        accelerator=next((e.accelerator for e in events if isinstance(e, GuestStarted)), ""),
+        accelerator=_accelerator(events),
+        control=control_recording(trial, document.id, context.case),
     )
+
+
+def control_recording(trial: TrialFolder, id_: TrialId, case: Case) -> Recording | None:
+    """Read the recording of a trial's control guest; ``None`` if there was none.
+
+    Raises:
+        InputError: its timeline is broken.
+    """
+    events = trial.control.events()
+    if not events:
+        return None
+    return Recording(
+        id=id_,
+        case=case,
+        functions=(),
+        events=events,
+        console=trial.control.console(),
+        accelerator=_accelerator(events),
+    )
+
+
+def _accelerator(events: Sequence[Event]) -> str:
+    return next((e.accelerator for e in events if isinstance(e, GuestStarted)), "")
 
 
 def _read_context(path: Path) -> _Context:

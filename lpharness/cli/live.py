@@ -19,6 +19,7 @@ from lpharness.results.terminal import COLOURS, verdict_table
 from lpharness.timeline.events import Phase
 
 _STORY = [
+    Phase.CONTROL,
     Phase.BOOT,
     Phase.BASELINE,
     Phase.LOAD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from lpharness.console import Classifier, Finding
 from lpharness.guests.contract import ConsoleLine, Guest, MonitorEvent
@@ -13,9 +14,22 @@ from lpharness.timeline.recorder import Recorder
 class ConsoleListener:
     """Classifies a guest's console, what it said before the listener came included."""
 
-    def __init__(self, guest: Guest, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        recorder: Recorder,
+        heard: Callable[[list[Finding]], None] = lambda _: None,
+    ) -> None:
+        """Listen from now on.
+
+        Args:
+            guest: whose console.
+            recorder: told of each finding.
+            heard: called for each line with what it completed; from the console's thread.
+        """
         self._guest = guest
         self._recorder = recorder
+        self._heard = heard
         self._classifier = Classifier()
         self._lock = threading.Lock()
         self._seen = 0
@@ -37,7 +51,9 @@ class ConsoleListener:
             lines = self._guest.console[self._seen :]
             self._seen += len(lines)
             for line in lines:
-                self._record(self._classifier.feed(line.text.encode() + b"\n"))
+                findings = self._classifier.feed(line.text.encode() + b"\n")
+                self._record(findings)
+                self._heard(findings)
 
     def _record(self, findings: list[Finding]) -> None:
         for finding in findings:

@@ -51,7 +51,7 @@ class _SchemaOnly(msgspec.Struct):
 
 
 class TrialFolder:
-    """One trial's folder: ``trial.json``, ``timeline.jsonl``, ``console.log``."""
+    """One trial's folder: ``trial.json``, ``timeline.jsonl``, ``console.log``, ``control/``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,6 +70,11 @@ class TrialFolder:
     def console_path(self) -> Path:
         """Where the kernel's console is written, byte for byte."""
         return self.path / "console.log"
+
+    @property
+    def control(self) -> TrialFolder:
+        """Where the control guest's timeline and console are; it has no document of its own."""
+        return TrialFolder(self.path / "control")
 
     def begin(self, id: TrialId, phase: str, provenance: Provenance | None = None) -> Trial:  # noqa: A002
         """Start afresh: drop what an earlier trial left here, write and return the first document.

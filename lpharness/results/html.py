@@ -55,7 +55,10 @@ class HtmlReport:
                 figures=story.figures,
                 timeline=picture.timeline_picture(story.events, story.figures),
                 transitions=tasks.task_pictures(story.events, story.figures),
-                console=excerpt(story.console, story.events, _cited(story.trial)),
+                console=excerpt(story.console, story.events, _cited(story.trial, control=False)),
+                control=excerpt(
+                    story.control_console, story.control_events, _cited(story.trial, control=True)
+                ),
             )
         )
         self._parts.append(Markup(text))  # noqa: S704  # rendered with autoescape just above
@@ -92,9 +95,14 @@ class HtmlReport:
         return [part for _, part in ranked]
 
 
-def _cited(trial: Trial) -> list[int]:
+def _cited(trial: Trial, *, control: bool) -> list[int]:
+    """Return the lines of a console, the trial's or its control's, that evidence names."""
     evidence = (item for check in trial.checks for item in check.evidence)
-    return [item.console_line for item in evidence if item.console_line is not None]
+    return [
+        item.console_line
+        for item in evidence
+        if item.console_line is not None and item.control is control
+    ]
 
 
 def _shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float]]:

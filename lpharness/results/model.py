@@ -61,6 +61,8 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     event: int | None = None
     """Index in the timeline."""
     console_line: int | None = None
+    control: bool = False
+    """Whether event and line are those of the control guest, which never had the patch."""
     host_ns: int | None = None
     guest_ns: int | None = None
 

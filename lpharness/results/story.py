@@ -21,6 +21,9 @@ class Story(Struct, kw_only=True):
     """Of its folder: unique in the run, and harmless in a path, an address or an id."""
     events: Sequence[Event] = ()
     console: Sequence[str] = ()
+    control_events: Sequence[Event] = ()
+    """Of the guest without the patch, if the case describes a flaw."""
+    control_console: Sequence[str] = ()
     figures: Figures = field(default_factory=Figures)
     problem: str = ""
     """Why the timeline could not be read, if so: one torn file must not cost the whole report."""
@@ -33,9 +36,15 @@ def stories(run: RunFolder) -> Iterator[Story]:
         InputError: a trial's document cannot be read.
     """
     for folder, trial in run.loaded():
-        story = Story(trial=trial, name=folder.path.name, console=folder.console())
+        story = Story(
+            trial=trial,
+            name=folder.path.name,
+            console=folder.console(),
+            control_console=folder.control.console(),
+        )
         try:
             story.events = folder.events()
+            story.control_events = folder.control.events()
         except InputError as error:
             story.problem = error.message
         story.figures = figures(story.events)

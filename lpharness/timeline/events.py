@@ -20,6 +20,8 @@ class Phase(StrEnum):
     """The chapters of a trial, in order."""
 
     BUILD = "build"
+    CONTROL = "control"
+    """In a guest of its own, without the patch: is the flaw real?"""
     BOOT = "boot"
     BASELINE = "baseline"
     LOAD = "load"
@@ -269,6 +271,21 @@ class Probed(Event, frozen=True, kw_only=True, tag="probed"):
     seconds: float
 
 
+class FlawTried(Event, frozen=True, kw_only=True, tag="flaw-tried"):
+    """The trigger of the case's flaw was run."""
+
+    patched: bool
+    """Whether the patch was on."""
+    console_lines: int
+    """Lines of the console before it was run: what it caused comes after them."""
+    exit_status: int | None
+    """``None`` if it never came back; then ``detail`` says why nobody waits for it any more."""
+    stdout: str
+    stderr: str
+    seconds: float
+    detail: str = ""
+
+
 class ActionTaken(Event, frozen=True, kw_only=True, tag="action-taken"):
     """A step of the case's own was run in the guest (setup, target load, release, cleanup)."""
 
@@ -343,6 +360,7 @@ AnyEvent = (
     | CallsLost
     | TracingUnavailable
     | Probed
+    | FlawTried
     | ActionTaken
     | WorkloadBegan
     | WorkloadSample

@@ -15,12 +15,13 @@ from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestDied, GuestError, LpharnessError
 from lpharness.checks import judge, overall
 from lpharness.checks.contract import Recording
-from lpharness.checks.replay import save_context
-from lpharness.guests.contract import Backend, Condition, Guest
+from lpharness.checks.replay import control_recording, save_context
+from lpharness.guests.contract import Backend, Condition, Guest, Start
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import CheckResult, Provenance, Trial, TrialId, Verdict
 from lpharness.timeline.events import GuestEnded, GuestStarted, Note, Phase, PhaseBegan
 from lpharness.timeline.recorder import Recorder
+from lpharness.trial.control import Control
 from lpharness.trial.plan import Plan
 from lpharness.trial.story import Story
 
@@ -41,6 +42,7 @@ def run_trial(
     began = time.monotonic()
     trial = folder.begin(plan.id, Phase.BOOT, _provenance(plan, backend))
     save_context(folder.path, plan.case, plan.functions)  # a trial that is killed is judged too
+    _try_flaw(plan, backend, folder, trial, on_phase)
     with folder.timeline_path.open("wb") as file:
         recorder = Recorder(file)
         keeper = _Keeper(trial, folder, recorder, on_phase)
@@ -68,14 +70,46 @@ class _Keeper:
         self._since = time.monotonic()
 
     def enter(self, phase: Phase, module: str | None = None) -> None:
-        now = time.monotonic()
-        if self._phase is not None:
-            spent = self.trial.phases.get(self._phase, 0.0)
-            self.trial.phases[self._phase] = spent + now - self._since
-        self._phase, self._since = phase, now
+        self.leave()
+        self._phase, self._since = phase, time.monotonic()
         self._recorder.add(PhaseBegan(host_ns=self._recorder.now(), phase=phase, module=module))
         self._folder.enter(self.trial, phase)
         self._on_phase(self.trial.id, phase)
+
+    def leave(self) -> None:
+        """Count the time spent in the phase that was entered last."""
+        if self._phase is not None:
+            spent = self.trial.phases.get(self._phase, 0.0)
+            self.trial.phases[self._phase] = spent + time.monotonic() - self._since
+            self._phase = None
+
+
+def _try_flaw(
+    plan: Plan, backend: Backend, folder: TrialFolder, trial: Trial, on_phase: OnPhase
+) -> None:
+    """Look for the flaw in a guest of its own; what is seen goes into the control's timeline.
+
+    What goes wrong here is for the check of the flaw to judge: the trial goes on.
+    """
+    if plan.case.flaw is None:
+        return
+    folder.control.path.mkdir(parents=True, exist_ok=True)
+    with folder.control.timeline_path.open("wb") as file:
+        recorder = Recorder(file)
+        keeper = _Keeper(trial, folder, recorder, on_phase)
+        keeper.enter(Phase.CONTROL)
+        with ExitStack() as stack:
+            guest: Guest | None = None
+            try:
+                guest = stack.enter_context(_start(plan, backend, folder.control, recorder))
+                control = Control(plan, guest, recorder)
+                stack.callback(control.close)
+                control.tell()
+            except LpharnessError as error:
+                recorder.add(Note(host_ns=recorder.now(), text=str(error)))
+                if guest is not None and isinstance(error, GuestError):
+                    _post_mortem(error, guest, recorder)
+        keeper.leave()
 
 
 def _tell(
@@ -86,7 +120,8 @@ def _tell(
     keeper.enter(Phase.BOOT)
     with ExitStack() as stack:
         try:
-            guest = stack.enter_context(_start(plan, backend, folder, recorder, keeper.trial))
+            guest = stack.enter_context(_start(plan, backend, folder, recorder))
+            _complete(keeper.trial.provenance, guest.start)
             story = Story(plan, guest, recorder, keeper.enter)
             stack.callback(story.close)
             story.tell()
@@ -94,13 +129,14 @@ def _tell(
             recorder.add(Note(host_ns=recorder.now(), text=str(error)))
             if guest is None or not isinstance(error, GuestError):
                 return str(error)
-            return _post_mortem(error, guest, plan, folder, recorder)
+            trouble = _post_mortem(error, guest, recorder)
+            if plan.keep_memory:
+                _keep_memory(guest, folder, recorder)
+            return trouble
     return ""
 
 
-def _start(
-    plan: Plan, backend: Backend, folder: TrialFolder, recorder: Recorder, trial: Trial
-) -> Guest:
+def _start(plan: Plan, backend: Backend, folder: TrialFolder, recorder: Recorder) -> Guest:
     guest = backend.start(
         plan.spec,
         console_log=folder.console_path,
@@ -117,17 +153,19 @@ def _start(
             why=start.why,
         )
     )
-    trial.provenance.backend_version = start.backend_version
-    trial.provenance.command_line = start.command_line
-    trial.provenance.accelerator = start.accelerator
-    trial.provenance.accelerator_why = start.accelerator_why
-    trial.provenance.started_by = start.how
     return guest
 
 
-def _post_mortem(
-    error: GuestError, guest: Guest, plan: Plan, folder: TrialFolder, recorder: Recorder
-) -> str:
+def _complete(provenance: Provenance, start: Start) -> None:
+    """Write down what is known of a guest only once it has come to life."""
+    provenance.backend_version = start.backend_version
+    provenance.command_line = start.command_line
+    provenance.accelerator = start.accelerator
+    provenance.accelerator_why = start.accelerator_why
+    provenance.started_by = start.how
+
+
+def _post_mortem(error: GuestError, guest: Guest, recorder: Recorder) -> str:
     """Ask how the guest is after something failed, and write the answer into the timeline."""
     if isinstance(error, GuestDied):
         condition, detail = Condition(error.condition), str(error)
@@ -136,12 +174,14 @@ def _post_mortem(
     if condition in (Condition.ALIVE, Condition.COMMAND_HANGS):
         return f"{error}; the guest is {condition}"
     recorder.add(GuestEnded(host_ns=recorder.now(), condition=condition, detail=detail))
-    if plan.keep_memory and condition is not Condition.KILLED:
-        _keep_memory(guest, folder, recorder)
     return f"{error}: {detail}" if detail not in str(error) else str(error)
 
 
 def _keep_memory(guest: Guest, folder: TrialFolder, recorder: Recorder) -> None:
+    """Keep the memory of a guest whose kernel died, if there still is any."""
+    ended = recorder.last(GuestEnded)
+    if ended is None or ended.condition == Condition.KILLED:
+        return
     try:
         guest.dump_memory(folder.path / "vmcore", Deadline.after(_DUMP_S))
     except LpharnessError as error:
@@ -160,6 +200,7 @@ def _judge(
             events=recorder.events,
             console=folder.console(),
             accelerator=accelerator,
+            control=control_recording(folder, plan.id, plan.case),
         )
     )
     if not trouble:

@@ -19,11 +19,12 @@ from lpharness.engine.observe import Observer
 from lpharness.engine.tracing import CallCounter
 from lpharness.engine.watcher import Direction, Watcher
 from lpharness.engine.witness import Witness
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import Guest
-from lpharness.timeline.events import ActionTaken, Note, Phase, Probed
+from lpharness.timeline.events import Phase, Probed
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
+from lpharness.trial.steps import Steps
+from lpharness.trial.trigger import Trigger
 from lpharness.workloads.runner import RunningWorkload
 
 ORIGINAL = "original"
@@ -31,18 +32,16 @@ ORIGINAL = "original"
 EnterPhase = Callable[[Phase, str | None], None]
 
 
-class Story:
+class Story(Steps):
     """One guest, one case, from its baseline to what is left after unloading."""
 
     def __init__(self, plan: Plan, guest: Guest, recorder: Recorder, enter: EnterPhase) -> None:
-        self._plan = plan
-        self._case = plan.case
-        self._guest = guest
-        self._recorder = recorder
+        super().__init__(plan, guest, recorder)
         self._enter = enter
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
         self._monitor = MonitorListener(guest, recorder)
-        self._console = ConsoleListener(guest, recorder)
+        self._trigger = Trigger(guest, recorder, plan.case.flaw) if plan.case.flaw else None
+        heard = self._trigger.heard if self._trigger else lambda _: None
+        self._console = ConsoleListener(guest, recorder, heard)
         self._observer = Observer(guest, recorder, plan.spec.kernel)
         self._counter = CallCounter(guest, recorder)
         self._loaded: list[str] = []
@@ -74,8 +73,7 @@ class Story:
         deadline = self._soon()
         self._observer.clock(deadline)
         self._observer.ensure_symbols(self._soon(20))
-        for command in self._case.setup:
-            self._act(f"setup: {command}", command)
+        self._set_up()
         self._witness = Witness(self._guest, deadline)
         self._watcher = Watcher(self._guest, self._recorder)
         self._control = LivepatchControl(self._guest, self._watcher, self._recorder)
@@ -118,6 +116,8 @@ class Story:
         self._observe_functions()
         self._counter.arm("unpatching", self._soon())
         self._look_for(self._plan.pace.steady_s, module.name)
+        if module is self._plan.modules[-1]:
+            self._try_flaw()
         self._observer.vitals(self._witness, self._soon())
 
     def _unload(self) -> None:
@@ -165,10 +165,8 @@ class Story:
 
     def _await(self, direction: Direction, name: str) -> bool:
         """Wait for a transition, and record the patch's state however it went."""
-        accelerator = self._guest.start.accelerator
-        bound = Deadline.after(self._case.expect.transition_bound(accelerator) + 2)
         try:
-            self._control.await_transition(direction, bound)
+            self._control.await_transition(direction, self._transition_bound())
             return True
         except DeadlineExpired as error:
             self._note(str(error))
@@ -210,6 +208,11 @@ class Story:
         self._workload.check_alive()
         self._counter.read(driven=driven, deadline=self._soon())
 
+    def _try_flaw(self) -> None:
+        """Run the trigger of the case's flaw with the patch on."""
+        if self._trigger is not None and not self._trigger.run(patched=True):
+            raise DeadlineExpired("the flaw's trigger did not come back")
+
     def _observe_functions(self) -> None:
         self._observer.enabled_functions(self._plan.functions, self._soon())
 
@@ -231,33 +234,7 @@ class Story:
     def _target_comes_late(self) -> bool:
         return self._plan.variant is not None and self._plan.variant.target == "after"
 
-    def _load_target(self) -> None:
-        if self._case.target is not None:
-            for name in self._case.target.modules:
-                self._act(f"load target {name}", f"modprobe {name}")
-
     def _unload_target(self) -> None:
         if self._case.target is not None:
             for name in reversed(self._case.target.modules):
                 self._act(f"unload target {name}", f"rmmod {name}")
-
-    # --- small things ----------------------------------------------------------------------
-
-    def _act(self, action: str, command: str) -> None:
-        result = self._guest.transport.run(command, deadline=self._soon(10))
-        self._recorder.add(
-            ActionTaken(
-                host_ns=self._recorder.now(),
-                guest_ns=result.guest_ended_ns,
-                action=action,
-                exit_status=result.exit_status,
-                detail=(result.stderr or result.stdout).decode(errors="replace")[:2000].strip(),
-            )
-        )
-
-    def _note(self, text: str) -> None:
-        self._recorder.add(Note(host_ns=self._recorder.now(), text=text))
-
-    def _soon(self, seconds: float = 4.0) -> Deadline:
-        """Return a bound for a step that takes ``seconds`` at most on a quick machine."""
-        return Deadline.after(seconds * self._slowness)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from checks_flaw_test import trial as flawed
 from checks_samples import change, clean, drop
 from typer.testing import CliRunner
 
@@ -23,10 +24,17 @@ def write(folder: TrialFolder, recording: Recording, **document: object) -> None
     verdict, reason = overall(judge(recording), recording.case)
     trial = Trial(id=recording.id, verdict=verdict, reason=reason, finished=True)
     folder.write(msgspec.structs.replace(trial, **document))
+    record(folder, recording)
+    if recording.control is not None:
+        record(folder.control, recording.control)
+    save_context(folder.path, recording.case, recording.functions)
+
+
+def record(folder: TrialFolder, recording: Recording) -> None:
+    folder.path.mkdir(exist_ok=True)
     lines = [msgspec.json.encode(event) + b"\n" for event in recording.events]
     folder.timeline_path.write_bytes(b"".join(lines))
     folder.console_path.write_text("\r\n".join(recording.console) + "\r\n")
-    save_context(folder.path, recording.case, recording.functions)
 
 
 @pytest.fixture
@@ -175,3 +183,14 @@ def test_judge_writes_nothing(run: RunFolder) -> None:
 def test_judge_of_no_run_is_bad_input(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, [str(tmp_path)])
     assert isinstance(told.exception, InputError)
+
+
+def test_the_guest_without_the_patch_is_judged_again_too(run: RunFolder) -> None:
+    recording = flawed()
+    folder = trial_of(run, recording)
+    (trial,) = rejudge(run.path)
+    assert trial.verdict is Verdict.PASS
+    assert trial.checks[0].check == "flaw"
+    folder.control.console_path.write_text("")
+    (trial,) = rejudge(run.path)
+    assert (trial.verdict, trial.reason[:5]) == (Verdict.ERROR, "flaw:")

@@ -1,0 +1,54 @@
+"""Steps that a trial's guest and its control guest have in common."""
+
+from __future__ import annotations
+
+from lpharness.base.deadline import Deadline
+from lpharness.guests.accelerator import Accelerator
+from lpharness.guests.contract import Guest
+from lpharness.timeline.events import ActionTaken, Note
+from lpharness.timeline.recorder import Recorder
+from lpharness.trial.plan import Plan
+
+
+class Steps:
+    """What is done in a guest for a case; each step is recorded."""
+
+    def __init__(self, plan: Plan, guest: Guest, recorder: Recorder) -> None:
+        self._plan = plan
+        self._case = plan.case
+        self._guest = guest
+        self._recorder = recorder
+        self._slowness = Accelerator(guest.start.accelerator, "").scale
+
+    def _set_up(self) -> None:
+        for command in self._case.setup:
+            self._act(f"setup: {command}", command)
+
+    def _load_target(self) -> None:
+        if self._case.target is not None:
+            for name in self._case.target.modules:
+                self._act(f"load target {name}", f"modprobe {name}")
+
+    def _act(self, action: str, command: str) -> None:
+        result = self._guest.transport.run(command, deadline=self._soon(10))
+        self._recorder.add(
+            ActionTaken(
+                host_ns=self._recorder.now(),
+                guest_ns=result.guest_ended_ns,
+                action=action,
+                exit_status=result.exit_status,
+                detail=(result.stderr or result.stdout).decode(errors="replace")[:2000].strip(),
+            )
+        )
+
+    def _note(self, text: str) -> None:
+        self._recorder.add(Note(host_ns=self._recorder.now(), text=text))
+
+    def _transition_bound(self) -> Deadline:
+        """Return a bound for a transition that may take as long as the case allows."""
+        accelerator = self._guest.start.accelerator
+        return Deadline.after(self._case.expect.transition_bound(accelerator) + 2)
+
+    def _soon(self, seconds: float = 4.0) -> Deadline:
+        """Return a bound for a step that takes ``seconds`` at most on a quick machine."""
+        return Deadline.after(seconds * self._slowness)
