@@ -70,6 +70,8 @@ class ModuleSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A ``.ko``."""
     replaces: bool = False
     """Whether it is an atomic replace of all earlier ones."""
+    base: bool = False
+    """Whether it only gives the kernel the state that the next one, which replaces it, changes."""
     functions: tuple[Function, ...] = field(default=(), name="function")
     built: Built = Built()
 
@@ -235,3 +237,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The folder's name; set by the loader, not in the file."""
     folder: Path | None = None
     """Where it was loaded from; set by the loader, not in the file."""
+
+    @property
+    def base(self) -> tuple[ModuleSource, ...]:
+        """The modules that the kernel is given before what is tried: its patched base."""
+        return tuple(module for module in self.modules if module.base)

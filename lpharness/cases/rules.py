@@ -58,6 +58,7 @@ def _few(where: str, values: Iterable[str]) -> Iterator[Fault]:
 def _modules(case: Case) -> Iterator[Fault]:
     yield from _few("module", (module.name for module in case.modules))
     yield from _unique("module", (module.name for module in case.modules))
+    yield from _base(case)
     for index, module in enumerate(case.modules):
         where = f"module[{index}]"
         if not _MODULE_NAME.fullmatch(module.name):
@@ -72,6 +73,23 @@ def _modules(case: Case) -> Iterator[Fault]:
         for key in [key for key in given if key in _FILES]:
             yield from _file_inside(case, f"{where}.{key}", getattr(module, key))
         yield from _source_kind(where, module)
+
+
+def _base(case: Case) -> Iterator[Fault]:
+    """Yield what is wrong with modules that only prepare the kernel."""
+    rest = case.modules[len(case.base) :]
+    if not case.base:
+        return
+    if any(module.base for module in rest):
+        yield "module", "a `base` comes after one that is none", "put the base's modules first"
+    elif not rest:
+        yield "module", "all are `base`", "name the module that replaces them"
+    elif not rest[0].replaces:
+        yield (
+            f"module[{len(case.base)}].replaces",
+            "is not set, but it comes after a `base`",
+            "what a base has patched is changed by replacing it",
+        )
 
 
 def _edits(where: str, module: ModuleSource) -> Iterator[Fault]:

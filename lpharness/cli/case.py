@@ -103,7 +103,7 @@ def _lines(case: Case) -> list[str]:
         lines.append(f"variants   {' '.join(variant.name for variant in case.variants)}")
     for module in case.modules:
         source = _source(module)
-        how = ", replaces all earlier" if module.replaces else ""
+        how = ", replaces all earlier" if module.replaces else ", the base" if module.base else ""
         lines.append(f"module     {module.name} from {source}{how}")
         lines += [f"             {f.object}:{f.old} → {f.new or '?'}" for f in module.functions]
     for probe in case.probes:

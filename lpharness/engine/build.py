@@ -20,6 +20,10 @@ from lpharness.engine.emit import PatchBuild, build_diff
 from lpharness.engine.inspect import Inspection, inspect
 from lpharness.engine.objects.plan import MOST_UNITS
 from lpharness.kernels.model import Kernel
+from lpharness.sources.delta import delta
+from lpharness.sources.diffed import Diffed
+from lpharness.sources.edit import edit_diff
+from lpharness.sources.prepare import prepare_tree
 
 _KIND = "modules"
 _FACTS = "build.json"
@@ -77,10 +81,7 @@ def build_module(
             module.name, source, digest, kernel, progress, cache or Cache()
         )
     else:
-        diff = _diff(case.folder, module, kernel, progress, cache)
-        made = module_of_diff(
-            diff, kernel, name=module.name, replace=module.replaces, progress=progress, cache=cache
-        )
+        made = _of_diff(case, module, kernel, progress, cache)
         hold_against_case(case, module, made.inspection)
         return made
     # kbuild's modpost has held a module of ours against Module.symvers already.
@@ -103,6 +104,7 @@ def module_of_diff(
     kernel: Kernel,
     *,
     name: str,
+    base: str = "",
     replace: bool = False,
     force_base: bool = False,
     most_units: int = MOST_UNITS,
@@ -118,8 +120,8 @@ def module_of_diff(
         HostError: tools or space are missing.
     """
     path, patch, inspection = build_diff(
-        diff, kernel, name=name, replace=replace, force_base=force_base, most_units=most_units,
-        allow=allow, progress=progress, cache=cache,
+        diff, kernel, name=name, base=base, replace=replace, force_base=force_base,
+        most_units=most_units, allow=allow, progress=progress, cache=cache,
     )  # fmt: skip
     return Module(
         name=name,
@@ -134,21 +136,32 @@ def module_of_diff(
     )
 
 
-def _diff(
-    folder: Path, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache | None
-) -> str:
+def _of_diff(
+    case: Case, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache | None
+) -> Module:
+    """Build a module from its diff, which is one of the tree after the case's base."""
+    assert case.folder is not None
+    tree = prepare_tree(kernel, progress=progress, cache=cache)
+    after, base = Diffed(tree.read), ""
+    for earlier in case.base if not module.base else ():
+        text = _diff(case.folder, earlier, after, progress)
+        after.apply(text)
+        base += text
+    diff = _diff(case.folder, module, after, progress)
+    return module_of_diff(
+        diff, kernel, name=module.name, base=base, replace=module.replaces, progress=progress,
+        cache=cache,
+    )  # fmt: skip
+
+
+def _diff(folder: Path, module: ModuleSource, tree: Diffed, progress: Progress) -> str:
     """Return the source diff that a module is to be made of."""
     if module.delta is not None:
-        from lpharness.sources.delta import delta
-
         wanted = module.delta
         versions = (wanted.new, wanted.old) if wanted.reverse else (wanted.old, wanted.new)
         return delta(*versions, wanted.files, functions=wanted.functions, progress=progress)
     if module.edits:
-        from lpharness.sources.edit import edit_diff
-        from lpharness.sources.tree import prepare_tree
-
-        return edit_diff(prepare_tree(kernel, progress=progress, cache=cache).read, module.edits)
+        return edit_diff(tree.read, module.edits)
     return (folder / module.patch).read_bytes().decode("utf-8", "surrogateescape")
 
 

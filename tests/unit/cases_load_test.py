@@ -155,6 +155,11 @@ def test_any_exit_status(tmp_path: Path) -> None:
          "flaw.unpatched.outcome.exit: 300 is no exit status"),
         ("[[module]]", '[flaw]\nrun = "x"\ntimeout_s = 0\nunpatched.functions = ["f"]\n[[module]]',
          "flaw.timeout_s: must be more than 0"),
+        ('name = "lph_x"', 'name = "lph_x"\nbase = true', "module: all are `base`"),
+        ("[[probe]]", '[[module]]\nname = "y"\nsource = "x.c"\nbase = true\n[[probe]]',
+         "module: a `base` comes after one that is none"),
+        ('name = "lph_x"', 'name = "b"\nbase = true\nsource = "x.c"\n[[module]]\nname = "y"',
+         "module[1].replaces: is not set"),
         ('title = "A title"', 'title = "A title"\nschema = 2', "schema: 2 is not known"),
         ('source = "x.c"', "", "module[0]: needs exactly one of"),
         ('source = "x.c"', 'source = "x.c"\nprebuilt = "x.ko"', "module[0]: needs exactly one of"),
@@ -249,6 +254,12 @@ def test_a_flaw_makes_the_change_visible_too(tmp_path: Path) -> None:
     case = load(case_in(tmp_path, head + flaw))
     assert case.flaw is not None
     assert case.flaw.unpatched.outcome == Outcome(exit=None)
+
+
+def test_a_base_is_replaced(tmp_path: Path) -> None:
+    two = 'name = "b"\nbase = true\nsource = "x.c"\n[[module]]\nname = "lph_x"\nreplaces = true\n'
+    case = load(case_in(tmp_path, GOOD.replace('name = "lph_x"\n', two)))
+    assert [module.name for module in case.base] == ["b"]
 
 
 def test_edits_are_data(tmp_path: Path) -> None:

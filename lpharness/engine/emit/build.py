@@ -58,6 +58,7 @@ def build_diff(
     kernel: Kernel,
     *,
     name: str,
+    base: str = "",
     replace: bool = False,
     force_base: bool = False,
     most_units: int = MOST_UNITS,
@@ -71,6 +72,8 @@ def build_diff(
         diff: one unified diff or several.
         kernel: what it is for.
         name: the module's.
+        base: the diff of a livepatch that is on before, and that this one replaces: ``diff`` is
+            one of the tree after it.
         replace: whether it replaces all earlier livepatches.
         force_base: patch functions although they are not the kernel's byte for byte.
         most_units: refuse if a header is in more units than this.
@@ -93,7 +96,13 @@ def build_diff(
         tree = prepare_tree(kernel, cache=cache, progress=progress)
     with clock.step("plan"):
         plan = plan_diff(
-            tree, diff, most_units=most_units, allow=allow, progress=progress, cache=cache
+            tree,
+            diff,
+            base=base,
+            most_units=most_units,
+            allow=allow,
+            progress=progress,
+            cache=cache,
         )
         _require(plan)
     with clock.step("compile"):

@@ -31,7 +31,7 @@ class ObjectPair(Struct, frozen=True, kw_only=True):
 
     unit: Unit
     original: Path
-    """A section for each function and datum."""
+    """A section for each function and datum; after the base's diff, if there is one."""
     patched: Path
     """Likewise, after the diff."""
     plain_original: Path
@@ -121,25 +121,26 @@ class _Bench:
         return compile_unit(self._makefiles, unit, PLAIN, {}, cache=self._cache, stop=stop)
 
     def original(self, unit: Unit, stop: Event) -> Made:
-        return compile_unit(
-            self._makefiles, unit, self._flags(unit), {}, cache=self._cache, stop=stop
-        )
-
-    def _flags(self, unit: Unit) -> Sequence[str]:
-        typed = self._plan.suspects_in(unit) and self._plan.compiler.writes_btf
-        return (*_TAKEN_APART, *_WITH_TYPES) if typed else _TAKEN_APART
+        return self._taken_apart(unit, self._plan.base, stop)
 
     def patched(self, unit: Unit, stop: Event) -> Made:
+        return self._taken_apart(unit, self._plan.base | self._plan.contents, stop)
+
+    def _taken_apart(self, unit: Unit, contents: dict[str, bytes | None], stop: Event) -> Made:
         # Another unit's code is of no concern here, unless it is included.
         foreign = {other.source for other in self._plan.units} - self._plan.included_by(unit)
         changes = {
             path: content
-            for path, content in self._plan.contents.items()
+            for path, content in contents.items()
             if path == unit.source or path not in foreign
         }
         return compile_unit(
             self._makefiles, unit, self._flags(unit), changes, cache=self._cache, stop=stop
         )
+
+    def _flags(self, unit: Unit) -> Sequence[str]:
+        typed = self._plan.suspects_in(unit) and self._plan.compiler.writes_btf
+        return (*_TAKEN_APART, *_WITH_TYPES) if typed else _TAKEN_APART
 
 
 def _said(units: Sequence[Unit]) -> str:

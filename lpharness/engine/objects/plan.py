@@ -20,9 +20,8 @@ from lpharness.engine.objects.compile import dependencies_of
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
 from lpharness.engine.objects.unit import Unit
-from lpharness.sources.apply import apply_file
 from lpharness.sources.ctext import changed_layouts, code_of, definition_line
-from lpharness.sources.diff import FileDiff, parse_diff, tree_path
+from lpharness.sources.diffed import Diffed
 from lpharness.sources.includes import load_includers
 from lpharness.sources.tree import SourceTree
 
@@ -96,6 +95,8 @@ class DiffPlan:
     files: tuple[TouchedFile, ...]
     contents: dict[str, bytes | None]
     """Each touched file after the diff; ``None`` if it is gone."""
+    base: dict[str, bytes | None]
+    """Files that the kernel was first given another content of, by a livepatch before this one."""
     units: tuple[Unit, ...]
     refusals: tuple[PlanRefusal, ...]
     suspects: tuple[Suspect, ...] = ()
@@ -124,7 +125,7 @@ class DiffPlan:
         """
         paths = [*(unit.source for unit in self.units), *self.contents]
         for path in dict.fromkeys(paths):
-            content = self.contents.get(path) or self.tree.read(path)
+            content = self.contents.get(path) or self.base.get(path) or self.tree.read(path)
             if line := definition_line(_text(content), symbol):
                 return path, line
         return None
@@ -147,6 +148,7 @@ def plan_diff(
     tree: SourceTree,
     diff: str,
     *,
+    base: str = "",
     most_units: int = MOST_UNITS,
     allow: frozenset[str] | set[str] = frozenset(),
     progress: Progress = SILENT,
@@ -157,6 +159,7 @@ def plan_diff(
     Args:
         tree: the kernel's source.
         diff: one unified diff or several, with mails' heads or without.
+        base: the diff of a livepatch that is on before: ``diff`` is one of the tree after it.
         most_units: refuse if a header is in more units than this.
         allow: kinds of refusals to go on with: ``layout``.
         progress: told of searches that take long.
@@ -167,11 +170,15 @@ def plan_diff(
         BuildError: the kernel's compiler is not on this host.
         HostError: kbuild cannot be asked.
     """
-    files = parse_diff(diff)
+    before = Diffed(tree.read)
+    if base:
+        before.apply(base)
+    after = Diffed(before.read).apply(diff)
     makefiles = Makefiles(tree, find_compiler(tree.kernel), cache=cache)
-    return _Planner(makefiles, most_units, frozenset(allow), progress, cache or Cache()).plan(
-        files, hashlib.sha256(diff.encode("utf-8", "surrogateescape")).hexdigest()
+    planner = _Planner(
+        makefiles, before, after, most_units, frozenset(allow), progress, cache or Cache()
     )
+    return planner.plan(hashlib.sha256(diff.encode("utf-8", "surrogateescape")).hexdigest())
 
 
 # What a path tells, first match first: kind of refusal, reason, hint. No kind: of no account.
@@ -202,6 +209,8 @@ class _Planner:
     def __init__(
         self,
         makefiles: Makefiles,
+        before: Diffed,
+        after: Diffed,
         most_units: int,
         allow: frozenset[str],
         progress: Progress,
@@ -213,16 +222,15 @@ class _Planner:
         self.allow = allow
         self.progress = progress
         self.cache = cache
-        self.contents: dict[str, bytes | None] = {}
-        self.offsets: dict[str, list[int]] = {}
+        self.before = before
+        self.after = after
+        self.contents = after.contents
         self.refusals: list[PlanRefusal] = []
         self.suspects: list[Suspect] = []
         self.units: dict[str, Unit] = {}
         self.dependencies: dict[str, frozenset[str]] = {}
 
-    def plan(self, files: list[FileDiff], digest: str) -> DiffPlan:
-        for file in files:
-            self._apply(file)
+    def plan(self, digest: str) -> DiffPlan:
         touched = [self._touched(path) for path in sorted(self.contents)]
         self._refuse_nothing(touched)
         # Nothing else is laid into the tree, least of all what runs there: tools, makefiles.
@@ -233,6 +241,7 @@ class _Planner:
             sha256=digest,
             files=tuple(touched),
             contents=counted,
+            base=self.before.contents,
             units=tuple(self.units[source] for source in sorted(self.units)),
             refusals=tuple(self.refusals),
             suspects=tuple(self.suspects),
@@ -243,57 +252,13 @@ class _Planner:
             _dependencies=self.dependencies,
         )
 
-    # -- the files after the diff
-
-    def _apply(self, file: FileDiff) -> None:
-        old = self._named(file.old, file) if file.old is not None else None
-        new = self._named(file.new, file, beside=old) if file.new is not None else None
-        before = b""
-        if old is not None:
-            found = self._content(old)
-            if found is None:
-                raise InputError(
-                    f"line {file.at} of the diff: this kernel's source has no {old}",
-                    hint="is the diff made for another version?",
-                    kind="does-not-apply",
-                )
-            before = found
-        elif new is not None and self._content(new):
-            raise InputError(
-                f"line {file.at} of the diff makes {new}, which is there already",
-                hint="the change may be in this kernel",
-                kind="does-not-apply",
-            )
-        applied = apply_file(file, before, new or old or "")
-        if old is not None and old != new and not file.copied:
-            self.contents[old] = None
-        if new is not None:
-            self.contents[new] = applied.content
-            self.offsets.setdefault(new, []).extend(applied.offsets)
-
-    def _content(self, path: str) -> bytes | None:
-        return self.contents[path] if path in self.contents else self.tree.read(path)
-
-    def _named(self, name: str, file: FileDiff, *, beside: str | None = None) -> str:
-        """Return the file of the tree that a diff means, with or without a first folder."""
-        tree_path(name)  # refuses what leaves the tree
-        _, _, rest = name.partition("/")
-        choices = [rest, name] if file.git and rest else [name, rest]
-        choices = [tree_path(choice) for choice in choices if choice]
-        for choice in choices:
-            if self._content(choice) is not None:
-                return choice
-        if beside is not None and name.endswith(beside):
-            return beside
-        return choices[0]
-
     # -- what becomes of each
 
     def _touched(self, path: str) -> TouchedFile:
         after = self.contents[path]
-        before = self.tree.read(path)
+        before = self.before.read(path)
         what = What.NEW if before is None else What.GONE if after is None else What.CHANGED
-        moved = [offset for offset in self.offsets.get(path, ()) if offset]
+        moved = [offset for offset in self.after.offsets.get(path, ()) if offset]
         note = f"applied at an offset of {_listed(moved)} lines" if moved else ""
         for pattern, kind, reason, hint in _NAMED:
             if re.fullmatch(pattern, path):
