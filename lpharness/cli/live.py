@@ -19,7 +19,6 @@ from lpharness.results.terminal import COLOURS, verdict_table
 from lpharness.timeline.events import Phase
 
 _STORY = [
-    Phase.CONTROL,
     Phase.BOOT,
     Phase.BASELINE,
     Phase.LOAD,
@@ -40,6 +39,7 @@ class RunView:
         self._done = 0
         self._current: TrialId | None = None
         self._phase: Phase | None = None
+        self._story = _STORY
         self._since = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -63,6 +63,8 @@ class RunView:
         """Show where a trial is."""
         if trial != self._current:
             self._current, self._since = trial, time.monotonic()
+            # Only a case that describes a flaw begins with the control.
+            self._story = [phase, *_STORY] if phase is Phase.CONTROL else _STORY
         self._phase = phase
         self._live.update(self, refresh=self._console.is_terminal)
 
@@ -103,8 +105,9 @@ class RunView:
             return text
         text.append(_name(self._current), style="bold")
         text.append(f"  {time.monotonic() - self._since:.0f} s\n     ", style="dim")
-        at = _STORY.index(self._phase) if self._phase in _STORY else len(_STORY)
-        for index, phase in enumerate(_STORY):
+        story = self._story
+        at = story.index(self._phase) if self._phase in story else len(story)
+        for index, phase in enumerate(story):
             style = "green" if index < at else "bold cyan" if index == at else "dim"
             text.append(f" {phase.value}", style=style)
         return text

@@ -30,6 +30,14 @@ def test_the_live_lines_stay_two_at_any_width(width: int) -> None:
     ]  # fmt: skip
 
 
+def test_a_control_comes_before_all_that_has_one() -> None:
+    view = RunView()
+    view.planned([LONG])
+    view.phase(LONG, Phase.CONTROL)
+    view.phase(LONG, Phase.BOOT)
+    assert drawn(view, 80)[1].split()[:3] == ["control", "boot", "baseline"]
+
+
 def test_before_the_first_phase_it_says_how_many_there_are() -> None:
     view = RunView()
     view.planned([LONG])
