@@ -75,9 +75,9 @@ class RunView:
         line = Text(f"[{self._done}/{self._total}] ", style="dim")
         line.append(f"{trial.verdict.value:5} ", style=COLOURS[trial.verdict])
         line.append(f"{_name(trial.id)}  ")
-        line.append(f"{trial.seconds:.1f} s  ", style="dim")
+        line.append(f"{trial.seconds:.1f} s", style="dim")
         if trial.verdict != "pass":
-            line.append(trial.reason)
+            line.append(f"  {trial.reason}")
         self._console.print(line, soft_wrap=True)
 
     def summarise(
