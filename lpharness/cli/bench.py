@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lpharness.bench.figures import Bench, Figure
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Measure lpharness itself on this machine.\n\n"
     "Medians with their spread, beside the bound that the project set itself; a bound that is not "

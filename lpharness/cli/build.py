@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from lpharness.engine.build import Module
     from lpharness.kernels.model import Kernel
 
-app = typer.Typer(help="Build livepatch modules of a case or of a source diff.")
+app = typer.Typer(
+    add_completion=False, help="Build livepatch modules of a case or of a source diff."
+)
 
 _DIFFS = (".patch", ".diff")
 

@@ -12,7 +12,9 @@ from lpharness.cli.output import answers, print_json
 if TYPE_CHECKING:
     from lpharness.cases.model import Case, ModuleSource, Outcome
 
-app = typer.Typer(no_args_is_help=True, help="List the cases, show one, or begin a new one.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List the cases, show one, or begin a new one."
+)
 
 _JSON = typer.Option(False, "--json", help="Print one JSON document on stdout.")
 

@@ -11,7 +11,7 @@ from lpharness.cli.output import TerminalProgress, answers, print_json
 if TYPE_CHECKING:
     from lpharness.guests.doctor import Finding
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
 

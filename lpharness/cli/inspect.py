@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from lpharness.engine.inspect import FunctionFit, Inspection
 
-app = typer.Typer(help="Read a livepatch .ko and say whether it can load, without a boot.")
+app = typer.Typer(
+    add_completion=False, help="Read a livepatch .ko and say whether it can load, without a boot."
+)
 
 
 @app.command()

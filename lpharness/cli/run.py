@@ -10,7 +10,7 @@ import typer
 
 from lpharness.cli.output import TerminalProgress, print_json
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Accelerator(StrEnum):

@@ -12,7 +12,7 @@ from lpharness.cli.output import TerminalProgress
 if TYPE_CHECKING:
     from lpharness.guests.contract import Guest, Running
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _SIGINT = 2
 
