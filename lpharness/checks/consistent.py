@@ -64,7 +64,7 @@ def check_consistent(recording: Recording) -> CheckResult:
         if lost.count:
             ledger.context("calls", f"{lost.count} were lost: this is a sample", (index, lost))
     for index, blind in recording.of(TracingUnavailable):
-        seen = f"{blind.function} ({blind.side}) could not be traced: {blind.reason}"
+        seen = f"{blind.function} ({blind.side}) was not traced: {blind.reason}"
         ledger.context("calls", seen, (index, blind))
     return ledger.result(
         f"every task reached its state; {moves} moves and {calls} calls agree", died=story.died

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lpharness.cli.bench_fixes import fixes
 from lpharness.cli.output import TerminalProgress, answers, print_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def trial(kernel: _Kernel = "debian:6.1-cloud", repeat: _Repeat = 5, json: _Json
     from lpharness.bench.trial import measure
 
     _show(measure(kernel, repeat, TerminalProgress()), as_json=json)
+
+
+app.command()(fixes)
 
 
 def _show(bench: Bench, *, as_json: bool) -> None:

@@ -114,6 +114,11 @@ class CallCounter:
         """Count entries into the patch's version; its module need not be loaded yet."""
         self._add(function, "new", f"{function.module}:{function.new}", deadline)
 
+    def leave_out(self, function: PatchedFunction, reason: str) -> None:
+        """Record that neither version of a function is counted, and why."""
+        for side in ("old", "new"):
+            self._unavailable(function, side, reason)
+
     def arm(self, direction: Literal["patching", "unpatching"], deadline: Deadline) -> None:
         """Begin a window: counts start at zero.
 

@@ -11,6 +11,9 @@ from lpharness.guests.contract import GuestSpec
 from lpharness.results.model import TrialId
 from lpharness.workloads.catalog import Workload
 
+MOST_COUNTED = 12
+"""Functions of which calls are counted unless told otherwise."""
+
 
 class Pace(Struct, frozen=True, kw_only=True):
     """How long a trial looks at each state, in seconds beyond what its steps take."""
@@ -32,6 +35,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     """Boot anew instead of restoring a snapshot."""
     pace: Pace = Pace()
+    counted: int = MOST_COUNTED
+    """So many functions' calls are counted, of both versions; a probe costs time on each side."""
     seed: int = 0
     keep_memory: bool = False
     """Whether the guest's memory is dumped when its kernel dies."""

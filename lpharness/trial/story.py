@@ -217,16 +217,21 @@ class Story(Steps):
         self._observer.enabled_functions(self._plan.functions, self._soon())
 
     def _count_calls(self) -> None:
-        """Put probes on both versions of each function.
+        """Put probes on both versions of the functions, of the first ones if there are many.
 
         The old version of a function whose module goes and comes again is left alone: the
         kernel drops a probe with the module under it.
         """
+        counted = set(self._plan.functions[: self._plan.counted])
         for function, place in self._places.items():
-            if function.object == "vmlinux" or not self._target_comes_late:
+            vanishes = function.object != "vmlinux" and self._target_comes_late
+            if function in counted and not vanishes:
                 self._counter.add_old(function, place.address, place.code, self._soon())
         for function in self._plan.functions:
-            self._counter.add_new(function, self._soon())
+            if function in counted:
+                self._counter.add_new(function, self._soon())
+            else:
+                self._counter.leave_out(function, f"one of more than {self._plan.counted}")
 
     # --- the target's modules --------------------------------------------------------------
 

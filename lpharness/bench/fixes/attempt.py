@@ -1,0 +1,193 @@
+"""One fix: built as a livepatch, and tried in a guest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lpharness.archive import Archive
+from lpharness.base.errors import HostError, LpharnessError
+from lpharness.bench.fixes.model import Fix, Outcome, Settings
+from lpharness.bench.fixes.needs import providers
+from lpharness.cases.model import Case, Drive, ModuleSource, Probe, Target, Text
+from lpharness.cases.model import Outcome as Due
+from lpharness.engine.build import Module, module_of_diff
+from lpharness.guests import backend
+from lpharness.guests.contract import GuestSpec
+from lpharness.images import build as build_image
+from lpharness.kernels import resolve, with_headers
+from lpharness.kernels.model import Kernel
+from lpharness.kernels.symbols import VMLINUX
+from lpharness.results.figures import figures
+from lpharness.results.folder import RunFolder
+from lpharness.results.model import TrialId, Verdict
+from lpharness.sources.delta import delta
+from lpharness.sources.package import unpack_source
+from lpharness.timeline.events import CallsCounted, Phase, Vitals
+from lpharness.trial.plan import Pace, Plan
+from lpharness.trial.runner import run_trial
+from lpharness.workloads import find as find_workload
+
+_NAME = "lph_fix"
+_PACE = Pace(baseline_s=0.3, steady_s=0.6, after_s=0.4)
+_COUNTED = 3
+_SMOKE_S = 30.0
+_LOADS = {"net": "net-loopback", "kernel": "fork-storm", "ipc": "fork-storm", "io_uring": "idle"}
+"""What keeps the guest busy, by the top folder of the file."""
+_LOAD = "fs-churn"
+_OUTCOMES = {"no-code": Outcome.NO_CODE, "does-not-compile": Outcome.NEEDS_OTHERS,
+             "not-reached": Outcome.NEEDS_OTHERS}  # fmt: skip
+_VERDICTS = {Verdict.PASS: Outcome.CLEAN, Verdict.FAIL: Outcome.HARMED}
+
+
+_MOST_ROUNDS = 4
+_MOST_UNITS = 12  # of a header that comes along
+
+
+class Built(NamedTuple):
+    """What building a fix came to."""
+
+    fix: Fix
+    module: Module | None
+    said: str
+    """The error in full."""
+
+
+def attempt(settings: Settings, path: str, modules: tuple[str, ...], run: Path) -> Fix:
+    """Build one file's fix, and try it if it was built.
+
+    Args:
+        settings: what is measured.
+        path: the file.
+        modules: what the guests' one image holds, so that all share a snapshot.
+        run: the folder of the results.
+    """
+    made = build(settings, path, (path,))
+    if made.fix.outcome is Outcome.NEEDS_OTHERS and settings.together:
+        made = _together(settings, made)
+        made = made._replace(fix=replace(made.fix, together=True))
+    if made.module is None or not settings.guests:
+        return made.fix
+    return _tried(settings, made.fix, made.module, modules, run)
+
+
+def _together(settings: Settings, alone: Built) -> Built:
+    """Add what a fix needs until it builds, or nothing is found that helps."""
+    archive = Archive()
+    old, new = (unpack_source(version, archive) for version in (settings.old, settings.new))
+    made = alone
+    for _ in range(_MOST_ROUNDS):
+        more = providers(made.said, old, new, made.fix.files)
+        if not more:
+            break
+        made = build(settings, alone.fix.path, (*made.fix.files, *more))
+        if made.fix.kind not in ("does-not-compile", "not-reached", "symbol-missing"):
+            break
+    return made
+
+
+def build(settings: Settings, path: str, files: tuple[str, ...]) -> Built:
+    """Build a fix; without a module the outcome says why."""
+    began = time.monotonic()
+
+    def fix(outcome: Outcome, **more: object) -> Fix:
+        seconds = round(time.monotonic() - began, 2)
+        made = Fix(path=path, files=files, outcome=outcome, build_s=seconds)
+        return replace(made, **more)
+
+    try:
+        diff = delta(settings.old, settings.new, files)
+        module = module_of_diff(diff, _kernel(settings.kernel), name=_NAME, most_units=_MOST_UNITS)
+    except LpharnessError as error:
+        usual = Outcome.BROKEN if isinstance(error, HostError) or not error.kind else None
+        outcome = usual or _OUTCOMES.get(error.kind, Outcome.REFUSED)
+        reason = error.message.splitlines()[0]
+        return Built(fix(outcome, kind=error.kind, reason=reason), None, error.message)
+    problems = module.inspection.problems
+    built = fix(
+        Outcome.BROKEN if problems else Outcome.UNSURE,
+        reason=str(problems[0]) if problems else "not tried",
+        objects=tuple(dict.fromkeys(f.object for f in module.inspection.functions)),
+        functions=len(module.inspection.functions),
+        sha256=module.sha256,
+    )
+    return Built(built, None if problems else module, "")
+
+
+def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str], run: Path) -> Fix:
+    kernel = _kernel(settings.kernel)
+    workload = find_workload(_LOADS.get(fix.path.partition("/")[0], _LOAD))
+    case = _case(fix)
+    image = build_image("minimal", kernel, guest_modules=modules)
+    plan = Plan(
+        id=TrialId(case=case.name, kernel=kernel.release, workload=workload.name),
+        case=case,
+        spec=GuestSpec(kernel=kernel, image=image),
+        workload=workload,
+        modules=(module,),
+        pace=_PACE,
+        counted=_COUNTED,
+    )
+    folder = RunFolder.open(run).trial(plan.id)
+    trial = run_trial(plan, backend("qemu"), folder)
+    events = folder.events()
+    steady = _steady(events)
+    return replace(
+        fix,
+        outcome=_VERDICTS.get(trial.verdict, Outcome.UNSURE),
+        reason=trial.reason,
+        verdict=trial.verdict,
+        called=len({e.function for e in steady if isinstance(e, CallsCounted) and _entered(e)}),
+        target_loaded=all(name in _loaded(events) for name in fix.objects if name != VMLINUX),
+        transition_s=figures(events).patching_s,
+        trial_s=round(trial.seconds, 2),
+    )
+
+
+def _case(fix: Fix) -> Case:
+    """Return a case that asks nothing of a fix but that all goes on as before."""
+    smoke = Path(__file__).with_name("smoke.sh").read_text()
+    due = Due(stdout=Text(equals="smoke done"))
+    probe = Probe(
+        name="smoke", run=smoke, states={"original": due, "patched": due}, timeout_s=_SMOKE_S
+    )
+    targets = tuple(name for name in fix.objects if name != VMLINUX)
+    return Case(
+        name="fix-" + fix.path.removesuffix(".c").replace("/", "-"),
+        title=f"what changed in {fix.path}",
+        modules=(ModuleSource(name=_NAME),),
+        probes=(probe,),
+        drive=Drive(),
+        target=Target(modules=targets) if targets else None,
+    )
+
+
+def _steady(events: Sequence[object]) -> list[object]:
+    from lpharness.timeline.events import PhaseBegan
+
+    found, inside = [], False
+    for event in events:
+        if isinstance(event, PhaseBegan):
+            inside = event.phase is Phase.STEADY
+        elif inside:
+            found.append(event)
+    return found
+
+
+def _entered(event: CallsCounted) -> bool:
+    return event.side == "new" and event.hits > 0
+
+
+def _loaded(events: Sequence[object]) -> set[str]:
+    vitals = [event for event in events if isinstance(event, Vitals)]
+    return set().union(*(event.modules for event in vitals))
+
+
+@cache
+def _kernel(spec: str) -> Kernel:
+    return with_headers(resolve(spec))

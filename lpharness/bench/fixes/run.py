@@ -1,0 +1,191 @@
+"""Takes fixes one by one, several at a time; what is through is written down and not done again."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+import msgspec
+
+from lpharness.archive import Archive
+from lpharness.base.errors import HostError, InputError
+from lpharness.base.progress import SILENT, Progress
+from lpharness.bench.fixes.attempt import attempt
+from lpharness.bench.fixes.model import Fix, Outcome, Settings
+from lpharness.bench.fixes.sample import below, changed_files, draw
+from lpharness.engine.compiler import find_compiler
+from lpharness.engine.objects.makefiles import Makefiles
+from lpharness.engine.objects.process import in_parallel
+from lpharness.engine.objects.unit import Unit
+from lpharness.images import build as build_image
+from lpharness.kernels import resolve, with_headers
+from lpharness.kernels.symbols import VMLINUX
+from lpharness.results.folder import RunFolder
+from lpharness.sources.package import unpack_source
+from lpharness.sources.prepare import prepare_tree
+from lpharness.sources.tree import SourceTree
+
+FOUND, ASKED = "fixes.jsonl", "fixes-settings.json"
+_PR_SET_PDEATHSIG = 1
+
+
+class Found(NamedTuple):
+    """What a measurement found."""
+
+    fixes: list[Fix]
+    """By file."""
+    drawn: list[str]
+    """The files of the sample."""
+
+
+def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) -> Found:
+    """Take every fix that the settings name, and return what came of each, by file.
+
+    What an earlier run into the same folder found is kept.
+
+    Raises:
+        InputError: the folder holds a measurement with other settings, a version is not in the
+            archive, or the kernel is not built from ``settings.old``.
+        HostError: a worker was killed, or the archive or a tool fails.
+    """
+    require_same(settings, folder.path / ASKED)
+    tree = _tree(settings, progress)
+    archive = Archive(progress=progress)
+    old, new = (
+        unpack_source(version, archive, progress=progress)
+        for version in (settings.old, settings.new)
+    )
+    makefiles = Makefiles(tree, find_compiler(tree.kernel))
+    with progress.step("which changed files the kernel is built from"):
+        built = makefiles.built(changed_files(old, new))
+    drawn = draw(built, sample=settings.sample, seed=settings.seed)
+    names = sorted({*drawn, *below(built, settings.whole)})
+    known = {fix.path: fix for fix in read_found(folder.path / FOUND)}
+    waiting = [name for name in names if _is_open(known.get(name), settings)]
+    with (folder.path / FOUND).open("ab") as file, progress.step("fixes", unit="fixes") as step:
+        modules = _image_modules(settings, tree, makefiles, names, progress) if waiting else ()
+        for fix in _attempts(settings, waiting, modules, folder.path):
+            file.write(msgspec.json.encode(fix) + b"\n")
+            file.flush()
+            known[fix.path] = fix
+            step.update(len(known), len(names))
+            step.note(f"{fix.outcome} {fix.path}")
+    return Found([known[name] for name in names], drawn)
+
+
+def read_found(path: Path) -> Iterator[Fix]:
+    """Read what is known so far; a line that a kill cut short is passed over."""
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            yield msgspec.json.decode(line, type=Fix)
+        except msgspec.MsgspecError:
+            continue
+
+
+def _is_open(known: Fix | None, settings: Settings) -> bool:
+    """Say whether a fix is still to be taken, or taken again together with what it needs."""
+    if known is None:
+        return True
+    alone = known.outcome is Outcome.NEEDS_OTHERS and not known.together
+    return settings.together and alone
+
+
+def require_same(settings: Settings, path: Path) -> None:
+    """Go on only with the settings that a folder's measurement was begun with; keep them there.
+
+    Raises:
+        InputError: they are others. How many go at a time may differ, and whether fixes are tried
+            with others.
+    """
+    if path.is_file():
+        before = msgspec.json.decode(path.read_bytes(), type=Settings)
+        free = {"jobs": settings.jobs, "together": settings.together}
+        if msgspec.structs.replace(before, **free) != settings:
+            raise InputError(
+                f"{path.parent} holds a measurement with other settings",
+                hint="name another output folder, or go on with what was asked there",
+            )
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+
+
+def _tree(settings: Settings, progress: Progress) -> SourceTree:
+    kernel = with_headers(resolve(settings.kernel, progress=progress), progress=progress)
+    if kernel.origin.version != settings.old:
+        raise InputError(
+            f"{settings.kernel} is built from {kernel.origin.version or 'an unknown source'}, "
+            f"not from {settings.old}",
+            hint=f"name the kernel of {settings.old}, or --from {kernel.origin.version}",
+        )
+    return prepare_tree(kernel, progress=progress)
+
+
+def _image_modules(
+    settings: Settings,
+    tree: SourceTree,
+    makefiles: Makefiles,
+    names: Iterable[str],
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Return the modules that any fix patches; one image with all of them is made beforehand."""
+    if not settings.guests:
+        return ()
+    with progress.step("which modules they are in", unit="files") as step:
+        asked = [partial(_unit, makefiles, name) for name in names]
+        units = in_parallel(asked, tell=lambda done: step.update(done, len(asked)))
+    modules = tuple(sorted({unit.object_name for unit in units if unit} - {VMLINUX}))
+    build_image("minimal", tree.kernel, guest_modules=modules, progress=progress)
+    return modules
+
+
+def _unit(makefiles: Makefiles, name: str, stop: Event) -> Unit | None:  # noqa: ARG001
+    return makefiles.unit(name)
+
+
+def _attempts(
+    settings: Settings, names: list[str], modules: tuple[str, ...], run: Path
+) -> Iterator[Fix]:
+    """Yield what comes of each file's fix, in the order in which they get through."""
+    pool = ProcessPoolExecutor(
+        settings.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin,
+        initargs=(os.getpid(),),
+    )  # fmt: skip
+    try:
+        futures = {pool.submit(attempt, settings, name, modules, run): name for name in names}
+        for future in as_completed(futures):
+            yield _result(future, futures[future])
+    except BrokenProcessPool as error:
+        raise HostError(
+            "a worker was killed (out of memory?)",
+            hint="give the same command again: it goes on where it was",
+        ) from error
+    finally:
+        for process in list((pool._processes or {}).values()):  # they would finish what they do
+            process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[Fix], name: str) -> Fix:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:  # a crash of the engine is what this benchmark is to find
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Fix(path=name, files=(name,), outcome=Outcome.BROKEN, kind="crash", reason=reason)
+
+
+def _begin(parent: int) -> None:
+    """Let a worker end with its parent, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
