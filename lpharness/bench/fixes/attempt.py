@@ -35,11 +35,10 @@ from lpharness.workloads import find as find_workload
 
 _NAME = "lph_fix"
 _PACE = Pace(baseline_s=0.3, steady_s=0.6, after_s=0.4)
-_COUNTED = 3
+_COUNTED = 2
 _SMOKE_S = 30.0
-_LOADS = {"net": "net-loopback", "kernel": "fork-storm", "ipc": "fork-storm", "io_uring": "idle"}
-"""What keeps the guest busy, by the top folder of the file."""
-_LOAD = "fs-churn"
+_LOAD = "idle"
+"""Heartbeats, beside which the smoke load runs in each state: it is one guest of hundreds."""
 _OUTCOMES = {"no-code": Outcome.NO_CODE, "does-not-compile": Outcome.NEEDS_OTHERS,
              "not-reached": Outcome.NEEDS_OTHERS}  # fmt: skip
 _VERDICTS = {Verdict.PASS: Outcome.CLEAN, Verdict.FAIL: Outcome.HARMED}
@@ -121,7 +120,7 @@ def build(settings: Settings, path: str, files: tuple[str, ...]) -> Built:
 
 def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str], run: Path) -> Fix:
     kernel = _kernel(settings.kernel)
-    workload = find_workload(_LOADS.get(fix.path.partition("/")[0], _LOAD))
+    workload = find_workload(_LOAD)
     case = _case(fix)
     image = build_image("minimal", kernel, guest_modules=modules)
     plan = Plan(
