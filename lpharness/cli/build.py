@@ -51,7 +51,9 @@ def build(
         help="For a diff: refuse if a header is in more files than this.",
     ),
     allow: list[str] = typer.Option(
-        [], "--allow", metavar="KIND", help="For a diff: go on in spite of a refusal: layout."
+        [], "--allow", metavar="KIND",
+        help="For a diff: go on in spite of a refusal: layout; init-code, init-data, exit-code, "
+        "exit-data, initcalls, module-info, module-parameters (that change is then left out).",
     ),
 ) -> None:  # fmt: skip
     """Build livepatch modules with the compiler that the kernel was built with.

@@ -20,6 +20,7 @@ from lpharness.elf.livepatch import KlpRelocations, KlpSymbol
 from lpharness.engine.asserted import hold_against_case
 from lpharness.engine.build import build_module
 from lpharness.engine.compiler import Compiler, find_compiler, require_tools
+from lpharness.engine.emit import build_diff
 from lpharness.engine.kbuild import compile_module
 from lpharness.kernels.model import Kernel, KernelOrigin
 
@@ -208,6 +209,7 @@ def test_paths_that_make_cannot_bear_are_refused(tree: Path) -> None:
 BUILDER = """
 import sys
 from pathlib import Path
+from lpharness.engine.emit import build_diff
 from lpharness.engine.compiler import Compiler
 from lpharness.engine.kbuild import compile_module
 tree = Path(sys.argv[1])
@@ -349,3 +351,9 @@ def test_livepatch_symbols_and_relocations_are_asserted_by_the_names_readelf_sho
     with pytest.raises(InputError) as caught:
         hold_against_case(case, wrong, inspection)
     assert caught.value.hint == "it has .klp.sym.ext4.x.isra.0,2"
+
+
+def test_only_what_can_do_without_may_be_allowed() -> None:
+    with pytest.raises(InputError, match="'data-changed' cannot be allowed") as caught:
+        build_diff("", kernel(""), name="lph_t", allow=frozenset({"layout", "data-changed"}))
+    assert "init-code" in str(caught.value.hint)

@@ -17,6 +17,7 @@ from lpharness.bench.fixes.needs import providers
 from lpharness.cases.model import Case, Drive, ModuleSource, Probe, Target, Text
 from lpharness.cases.model import Outcome as Due
 from lpharness.engine.build import Module, module_of_diff
+from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
 from lpharness.guests import backend
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build as build_image
@@ -70,6 +71,8 @@ def attempt(settings: Settings, path: str, modules: tuple[str, ...], run: Path) 
     if made.fix.outcome is Outcome.NEEDS_OTHERS and settings.together:
         made = _together(settings, made)
         made = made._replace(fix=replace(made.fix, together=True))
+    if made.fix.kind in CAN_BE_LEFT_OUT:
+        made = _without_what_is_past(settings, made)
     if made.module is None or not settings.guests:
         return made.fix
     return _tried(settings, made.fix, made.module, modules, run)
@@ -90,7 +93,19 @@ def _together(settings: Settings, alone: Built) -> Built:
     return made
 
 
-def build(settings: Settings, path: str, files: tuple[str, ...]) -> Built:
+def _without_what_is_past(settings: Settings, refused: Built) -> Built:
+    """Leave out what a running kernel never looks at again, if there is anything else."""
+    fix = refused.fix
+    made = build(settings, fix.path, fix.files, allow=frozenset(CAN_BE_LEFT_OUT))
+    if made.module is None:
+        return refused if made.fix.outcome is Outcome.NO_CODE else made
+    kept = replace(made.fix, kind=fix.kind, left_out=True, together=fix.together)
+    return made._replace(fix=kept)
+
+
+def build(
+    settings: Settings, path: str, files: tuple[str, ...], *, allow: frozenset[str] = frozenset()
+) -> Built:
     """Build a fix; without a module the outcome says why."""
     began = time.monotonic()
 
@@ -101,7 +116,8 @@ def build(settings: Settings, path: str, files: tuple[str, ...]) -> Built:
 
     try:
         diff = delta(settings.old, settings.new, files)
-        module = module_of_diff(diff, _kernel(settings.kernel), name=_NAME, most_units=_MOST_UNITS)
+        kernel = _kernel(settings.kernel)
+        module = module_of_diff(diff, kernel, name=_NAME, most_units=_MOST_UNITS, allow=allow)
     except LpharnessError as error:
         usual = Outcome.BROKEN if isinstance(error, HostError) or not error.kind else None
         outcome = usual or _OUTCOMES.get(error.kind, Outcome.REFUSED)
@@ -138,7 +154,7 @@ def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str],
     steady = _steady(events)
     return replace(
         fix,
-        outcome=_VERDICTS.get(trial.verdict, Outcome.UNSURE),
+        outcome=_outcome(trial.verdict, fix),
         reason=trial.reason,
         verdict=trial.verdict,
         called=len({e.function for e in steady if isinstance(e, CallsCounted) and _entered(e)}),
@@ -146,6 +162,11 @@ def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str],
         transition_s=figures(events).patching_s,
         trial_s=round(trial.seconds, 2),
     )
+
+
+def _outcome(verdict: Verdict, fix: Fix) -> Outcome:
+    found = _VERDICTS.get(verdict, Outcome.UNSURE)
+    return Outcome.PARTLY if found is Outcome.CLEAN and fix.left_out else found
 
 
 def _case(fix: Fix) -> Case:

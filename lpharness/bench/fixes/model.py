@@ -14,6 +14,8 @@ class Outcome(StrEnum):
 
     CLEAN = "clean"
     """Built, loaded, moved every task, unloaded; all checks pass."""
+    PARTLY = "partly"
+    """Refused for what a running kernel never looks at again (start-up code); clean without it."""
     HARMED = "harmed"
     """The engine called it good, and a check failed: the patch or the kernel did wrong."""
     UNSURE = "unsure"
@@ -41,6 +43,8 @@ class Fix(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     together: bool = False
     """Whether what it needs was looked for, since it does not stand by itself."""
+    left_out: bool = False
+    """Whether what ``kind`` was refused for was left out of what was tried."""
     kind: str = ""
     """The engine's word for the reason, see ``docs/engine.md``."""
     reason: str = ""

@@ -127,8 +127,21 @@ def _lines(settings: Settings, fixes: Sequence[Fix], drawn: Iterable[str]) -> It
                 yield f"- `{fix.path}`{others}: {word}{one_line(fix.reason)}"
 
 
-_ASKED = (Outcome.CLEAN, Outcome.REFUSED, Outcome.HARMED, Outcome.UNSURE, Outcome.BROKEN)
-_SHOWN = (Outcome.HARMED, Outcome.BROKEN, Outcome.UNSURE, Outcome.REFUSED)
+_ASKED = (
+    Outcome.CLEAN,
+    Outcome.PARTLY,
+    Outcome.REFUSED,
+    Outcome.HARMED,
+    Outcome.UNSURE,
+    Outcome.BROKEN,
+)
+_SHOWN = (
+    Outcome.HARMED,
+    Outcome.BROKEN,
+    Outcome.UNSURE,
+    Outcome.REFUSED,
+    Outcome.PARTLY,
+)
 
 
 def _seconds(value: float | None) -> str:

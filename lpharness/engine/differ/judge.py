@@ -6,7 +6,7 @@ it, then what cannot be patched where it lies and has to be reached through its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lpharness.elf import constants as c
@@ -72,6 +72,17 @@ class Judgement:
         self._check_handed_out()
         self._compare_types()
         self._check_understood()
+
+    def leave_out(self, kinds: Collection[str]) -> None:
+        """Go on without what is refused for some reasons, and say so.
+
+        Args:
+            kinds: those of `refusals.CAN_BE_LEFT_OUT` that the user allows; others change nothing.
+        """
+        allowed = set(kinds) & set(refusals.CAN_BE_LEFT_OUT)
+        for refusal in [one for one in self.refusals if one.kind in allowed]:
+            self.refusals.remove(refusal)
+            self.warnings.append(f"{refusal.subject} is left out: {refusal.reason}")
 
     # -- what differs by itself
 

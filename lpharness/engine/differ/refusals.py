@@ -47,6 +47,13 @@ def ambiguous(atom: Atom) -> Refusal:
     )
 
 
+CAN_BE_LEFT_OUT = (
+    "init-code", "init-data", "exit-code", "exit-data", "initcalls", "module-info",
+    "module-parameters",
+)  # fmt: skip
+"""Refusals of what a running kernel never looks at again: the rest of the change is whole."""
+
+
 def early_data(atom: Atom) -> Refusal:
     """Refuse a change to data that only start-up or unloading uses."""
     return _of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from lpharness.base.errors import BuildError, InputError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.differ import Answer
+from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
 from lpharness.engine.differ.report import Refusal
 from lpharness.engine.emit.model import ObjectBuild, PatchBuild, Timing
 from lpharness.engine.emit.module import RECIPE, emit_module, require_name
@@ -77,7 +78,8 @@ def build_diff(
         replace: whether it replaces all earlier livepatches.
         force_base: patch functions although they are not the kernel's byte for byte.
         most_units: refuse if a header is in more units than this.
-        allow: kinds of the plan's refusals to go on with: ``layout``.
+        allow: kinds of refusals to go on in spite of: ``layout``, or one of which the change is
+            then left out (`lpharness.engine.differ.refusals.CAN_BE_LEFT_OUT`).
         progress: told of each step.
         cache: where trees, objects and modules are kept.
 
@@ -89,6 +91,7 @@ def build_diff(
         HostError: tools or space are missing, or the module read back is not what was meant.
     """
     require_name(name)
+    _require_allowable(allow)
     cache = cache or Cache()
     clock = _Clock()
     kernel = with_headers(kernel, progress=progress, cache=cache)
@@ -107,11 +110,11 @@ def build_diff(
         _require(plan)
     with clock.step("compile"):
         pairs = compile_pairs(plan, progress=progress, cache=cache)
-    key = _key(name, plan, pairs, kernel, replace=replace, force_base=force_base)
+    key = _key(name, plan, pairs, kernel, allow=allow, replace=replace, force_base=force_base)
     found = cache.find(_KIND, key)
     if found is None:
         with clock.step("prove and compare"):
-            judged = [judge_pair(pair, kernel, cache=cache) for pair in pairs]
+            judged = [judge_pair(pair, kernel, allow=allow, cache=cache) for pair in pairs]
             _require_patchable(judged, plan)
 
         def build(folder: Path) -> None:
@@ -139,6 +142,7 @@ def _key(
     pairs: list[ObjectPair],
     kernel: Kernel,
     *,
+    allow: Collection[str],
     replace: bool,
     force_base: bool,
 ) -> str:
@@ -150,8 +154,17 @@ def _key(
     ]  # fmt: skip
     return identity(
         RECIPE, name, plan.sha256, kernel.identity, plan.compiler.version, int(replace),
-        int(force_base), *objects,
+        int(force_base), *sorted(allow), *objects,
     )  # fmt: skip
+
+
+def _require_allowable(kinds: Collection[str]) -> None:
+    known = ("layout", *CAN_BE_LEFT_OUT)
+    if unknown := sorted(set(kinds) - set(known)):
+        raise InputError(
+            f"a refusal of the kind {unknown[0]!r} cannot be allowed",
+            hint=f"of these it can: {', '.join(known)}",
+        )
 
 
 def _require(plan: DiffPlan) -> None:

@@ -53,8 +53,16 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
 
 
-def judge_pair(pair: ObjectPair, kernel: Kernel, *, cache: Cache | None = None) -> Judged:
+def judge_pair(
+    pair: ObjectPair, kernel: Kernel, *, allow: Collection[str] = (), cache: Cache | None = None
+) -> Judged:
     """Hold a pair against the kernel and its two sides against each other, and cut out the change.
+
+    Args:
+        pair: one unit before and after.
+        kernel: what it is to be part of.
+        allow: kinds of refusals of which the change may be left out.
+        cache: where the unpacked image and its symbols are kept.
 
     Raises:
         InputError: the kernel's image or module cannot be read.
@@ -62,6 +70,7 @@ def judge_pair(pair: ObjectPair, kernel: Kernel, *, cache: Cache | None = None) 
     """
     proof = prove_base(pair, kernel, cache=cache)
     judgement = judge_files(pair.original, pair.patched, suspects=pair.suspects)
+    judgement.leave_out(allow)
     found = report(judgement, pair.original, pair.patched)
     judged = Judged(pair=pair, proof=proof, judgement=judgement, report=found)
     if found.answer is Answer.PATCHABLE:
