@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,15 +76,24 @@ class TrialFolder:
         """Where the control guest's timeline and console are; it has no document of its own."""
         return TrialFolder(self.path / "control")
 
-    def begin(self, id: TrialId, phase: str, provenance: Provenance | None = None) -> Trial:  # noqa: A002
+    def begin(
+        self,
+        id: TrialId,  # noqa: A002
+        phase: str,
+        provenance: Provenance | None = None,
+        *,
+        prepare: Callable[[Path], None] = lambda _: None,
+    ) -> Trial:
         """Start afresh: drop what an earlier trial left here, write and return the first document.
 
         That document already says ``error`` and not finished, so that it is true if the harness
-        is killed before it writes the next.
+        is killed before it writes the next. ``prepare`` puts into the folder what must lie beside
+        it: where a document is, a trial can be judged.
         """
         if self.path.is_dir():
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True)
+        prepare(self.path)
         trial = Trial(
             id=id,
             verdict=Verdict.ERROR,

@@ -40,8 +40,12 @@ def run_trial(
         LpharnessError: for what leaves nothing to judge, such as a folder that can't be written.
     """
     began = time.monotonic()
-    trial = folder.begin(plan.id, Phase.BOOT, _provenance(plan, backend))
-    save_context(folder.path, plan.case, plan.functions)  # a trial that is killed is judged too
+    trial = folder.begin(
+        plan.id,
+        Phase.BOOT,
+        _provenance(plan, backend),
+        prepare=lambda path: save_context(path, plan.case, plan.functions),
+    )
     _try_flaw(plan, backend, folder, trial, on_phase)
     with folder.timeline_path.open("wb") as file:
         recorder = Recorder(file)

@@ -27,6 +27,20 @@ def test_the_first_document_already_tells_of_an_interruption(tmp_path: Path) -> 
     assert trial.started_at.endswith("+00:00")
 
 
+def test_what_the_judge_needs_is_there_before_the_document(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "run") as run:
+        folder = run.trial(ID)
+        folder.begin(ID, "boot")
+
+        def prepare(path: Path) -> None:
+            assert list(path.iterdir()) == []  # neither this trial's document nor an earlier one
+            (path / "case.json").touch()
+
+        folder.begin(ID, "boot", prepare=prepare)
+        assert (folder.path / "case.json").exists()
+        assert folder.document_path.exists()
+
+
 def test_a_kill_leaves_what_was_known_and_frees_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "run"
     code = (
