@@ -12,6 +12,7 @@ import typer
 from lpharness.cli.output import TerminalProgress, print_json
 
 if TYPE_CHECKING:
+    from lpharness.cases.model import Case
     from lpharness.engine.build import Module
     from lpharness.kernels.model import Kernel
 
@@ -69,17 +70,18 @@ def build(
     from lpharness.kernels import resolve
 
     progress = TerminalProgress()
+    source = _read(what)  # what is wrong with it is told before a kernel is downloaded
     target = resolve(kernel, progress=progress)
-    if what.endswith(_DIFFS):
+    if isinstance(source, str):
         modules = [
             _of_diff(
-                Path(what), target, progress, name=name or _name(what, output), replace=replace,
+                source, target, progress, name=name or _name(what, output), replace=replace,
                 force_base=force_base, most_units=most_units, allow=frozenset(allow),
                 explain=explain, as_json=as_json,
             )
         ]  # fmt: skip
     else:
-        modules = _of_case(what, target, progress)
+        modules = _of_case(source, target, progress)
     if output is not None:
         modules = [_copy(module, output) for module in modules]
     if as_json:
@@ -90,16 +92,27 @@ def build(
         raise typer.Exit(1)
 
 
-def _of_case(name: str, kernel: Kernel, progress: TerminalProgress) -> list[Module]:
+def _read(what: str) -> Case | str:
+    """Return the case, or the text of a diff."""
+    from lpharness.base.errors import InputError
     from lpharness.cases import load
+
+    if not what.endswith(_DIFFS):
+        return load(what)
+    try:
+        return Path(what).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise InputError(f"cannot read {what}: {error.strerror}") from error
+
+
+def _of_case(case: Case, kernel: Kernel, progress: TerminalProgress) -> list[Module]:
     from lpharness.engine.build import build_module
 
-    case = load(name)
     return [build_module(case, m, kernel, progress=progress) for m in case.modules]
 
 
 def _of_diff(
-    file: Path,
+    diff: str,
     kernel: Kernel,
     progress: TerminalProgress,
     *,
@@ -111,14 +124,9 @@ def _of_diff(
     explain: bool,
     as_json: bool,
 ) -> Module:
-    from lpharness.base.errors import InputError
     from lpharness.engine.build import module_of_diff
     from lpharness.engine.emit import Refused
 
-    try:
-        diff = file.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
     try:
         return module_of_diff(
             diff, kernel, name=name, replace=replace, force_base=force_base,

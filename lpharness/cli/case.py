@@ -55,6 +55,7 @@ def show(
     from lpharness.cases import load
 
     case = load(name)
+    _look_up(case)
     if as_json:
         print_json(case)
     else:
@@ -79,6 +80,16 @@ def new(
     typer.echo(f"wrote {file}")
     shown = str(folder) if "/" in str(folder) else f"./{folder}"  # a path, not a bundled name
     typer.echo(f"try it: lpharness run {shown} -k debian:6.1-cloud")
+
+
+def _look_up(case: Case) -> None:
+    """Refuse a case that names a workload or an image that is not there."""
+    from lpharness.images.recipe import load_recipe
+    from lpharness.workloads.catalog import find
+
+    load_recipe(case.image)
+    for workload in case.workloads:
+        find(workload)
 
 
 def _print(case: Case) -> None:

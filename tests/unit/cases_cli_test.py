@@ -80,7 +80,30 @@ def test_inspect_exits_by_what_it_found(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_build_refuses_a_case_that_is_not_there(tmp_path: Path) -> None:
-    done = lpharness("build", "cmdlin", "-k", "debian:6.1-cloud", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("key", "value", "hint"),
+    [("workloads", '["proc-raeder"]', "proc-reader"), ("image", '"minmal"', "minimal")],
+)
+def test_show_refuses_what_is_named_but_not_there(
+    key: str, value: str, hint: str, tmp_path: Path
+) -> None:
+    lpharness("case", "new", "mine", cwd=tmp_path)
+    file = tmp_path / "mine/case.toml"
+    rest = [line for line in file.read_text().splitlines() if not line.startswith(key)]
+    title = next(number for number, line in enumerate(rest) if line.startswith("title"))
+    file.write_text("\n".join([*rest[: title + 1], f"{key} = {value}", *rest[title + 1 :]]))
+    done = lpharness("case", "show", "./mine", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"did you mean '{hint}'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [("cmdlin", "hint: did you mean cmdline?"), ("none.patch", "cannot read none.patch: No such")],
+)
+def test_build_refuses_what_is_not_there_before_it_looks_for_a_kernel(
+    what: str, says: str, tmp_path: Path
+) -> None:
+    done = lpharness("build", what, "-k", "debian:0.1-cloud", cwd=tmp_path)
     assert done.returncode == 2
-    assert "hint: did you mean cmdline?" in done.stderr
+    assert says in done.stderr
