@@ -10,7 +10,7 @@ import typer
 from lpharness.cli.output import TerminalProgress
 
 if TYPE_CHECKING:
-    from lpharness.guests.contract import Guest, Running
+    from lpharness.guests.contract import Guest
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +31,8 @@ def shell(
 ) -> None:
     """Start a guest and give you its shell; it is gone when you leave.
 
-    Ctrl-C interrupts what runs in the guest, Ctrl-D leaves.
+    Ctrl-C interrupts what runs in the guest, Ctrl-D leaves. Without a terminal, what comes on the
+    standard input is a script to run there.
 
     Example: lpharness shell -k debian:6.1-cloud -c 'cat /proc/version'
     """
@@ -47,25 +48,47 @@ def shell(
     spec = GuestSpec(kernel=found, image=root)
     with backend().start(spec, fresh=fresh, deadline=Deadline.after(180)) as guest:
         if command is not None:
-            raise typer.Exit(_run(guest, ["/bin/sh", "-c", command], interactive=False))
+            raise typer.Exit(_run(guest, ["/bin/sh", "-c", command]))
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise typer.Exit(_run(guest, ["/bin/sh", "-s"], script=sys.stdin.buffer.read()))
         start = guest.start
         sys.stderr.write(
             f"{found.release}: {start.how} in {start.seconds:.1f} s, {start.accelerator}; "
             "Ctrl-D leaves\n"
         )
-        _run(guest, ["/bin/sh", "-i"], interactive=True)
+        raise typer.Exit(_attend(guest))
 
 
-def _run(guest: Guest, argv: list[str], *, interactive: bool) -> int:
-    """Run a command with our own streams; return its exit status."""
+def _attend(guest: Guest) -> int:
+    """Join our terminal to a shell's in the guest; return its exit status."""
+    from lpharness.base.deadline import Deadline
+    from lpharness.guests.ssh import SshTransport
+    from lpharness.guests.terminal import join
+
+    deadline = Deadline.after(60)
+    transport = guest.ssh(deadline)
+    assert isinstance(transport, SshTransport)
+    try:
+        best = "bash" if "bash" in guest.spec.image.provides else "sh"
+        return join(transport, f"exec {best} -l", deadline=deadline)
+    finally:
+        transport.close()
+
+
+def _run(guest: Guest, argv: list[str], *, script: bytes = b"") -> int:
+    """Run a command with our own streams; return its exit status.
+
+    Ctrl-C interrupts it; a second one leaves, if it did not mind the first.
+    """
     from lpharness.base.deadline import Deadline
     from lpharness.base.errors import DeadlineExpired
 
     running = guest.transport.stream(
         argv, on_stdout=_out, on_stderr=_err, deadline=Deadline.never()
     )
-    if interactive:
-        _feed(running)
+    interrupted = False
+    if script:
+        running.send(script)
     running.close_input()
     while True:
         try:
@@ -73,20 +96,10 @@ def _run(guest: Guest, argv: list[str], *, interactive: bool) -> int:
         except DeadlineExpired:
             continue
         except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
             running.signal(_SIGINT)
-
-
-def _feed(running: Running) -> None:
-    """Send what is typed, line by line, until its end."""
-    while True:
-        try:
-            line = sys.stdin.buffer.readline()
-        except KeyboardInterrupt:
-            running.send(b"\n")
-            continue
-        if not line:
-            return
-        running.send(line)
 
 
 def _out(data: bytes) -> None:
