@@ -25,6 +25,7 @@ app = typer.Typer(
     "files:image=PATH,modules=DIR,headers=DIR.",
 )
 
+_SMALL = 1_000_000  # bytes below which an entry of the cache is not worth a line
 _WIDE = 140  # columns from which a table may tell everything
 _JSON = typer.Option(False, "--json", help="Print one JSON document on stdout.")
 _MIRROR = typer.Option(
@@ -236,8 +237,14 @@ def _print_pruned(removed: list[Pruned], *, dry_run: bool) -> None:
     table.add_column("entry", overflow="fold")
     table.add_column("size", justify="right")
     table.add_column("unused for", justify="right")
+    small = [item for item in removed if item.bytes < _SMALL]
     for item in removed:
-        table.add_row(item.kind, item.name, decimal(item.bytes), f"{item.unused_days:.1f} days")
+        if item.bytes >= _SMALL:
+            table.add_row(item.kind, item.name, decimal(item.bytes), f"{item.unused_days:.1f} days")
+    if small:
+        table.add_row(
+            "", f"{len(small)} small ones", decimal(sum(item.bytes for item in small)), ""
+        )
     console = Console(**_width())
     if removed:
         console.print(table)

@@ -434,6 +434,16 @@ class TestCommandLine:
         assert freed["bytes"] > 0
         assert not json.loads(run(app, ["list", "--cached", "--json"]).stdout)
 
+    def test_what_frees_little_is_told_in_one_line(self, cache: Cache) -> None:
+        for name in ("a", "b", "c"):
+            size = 2_000_000 if name == "c" else 10
+            cache.get("things", name, lambda at, size=size: (at / "x").write_bytes(bytes(size)))
+        said = CliRunner().invoke(app, ["prune", "--all"]).stdout
+        assert [line.split()[:2] for line in said.splitlines()[1:-1]] == [
+            ["things", "c"], ["2", "small"],
+        ]  # fmt: skip
+        assert said.splitlines()[-1].endswith(" freed")
+
     def test_all_with_a_limit_makes_no_sense(self, cache: Cache) -> None:
         result = CliRunner().invoke(app, ["prune", "--all", "--keep", "1"])
         assert isinstance(result.exception, InputError)
