@@ -329,7 +329,8 @@ class Judgement:
         if has_identity(atom):
             return DataState.NEW, "not in the original object"
         if atom.role is Role.OWN:
-            return DataState.TAKEN, "a macro's static local; the patch has its own"
+            what = "a macro's static local" if atom.symbols else "anonymous data of the compiler"
+            return DataState.TAKEN, f"{what}; the patch has its own"
         if atom.role is Role.CHUNKS:
             return DataState.TAKEN, "code that its function refers to"
         return DataState.TAKEN, "read-only data without a lasting name"

@@ -128,7 +128,7 @@ class View:
         """Cut stretches without a name where something refers into them.
 
         A jump table begins where its function's reference points; so does the code that an
-        alternative puts in place.
+        alternative puts in place. The compiler's anonymous data has a section for each.
         """
         self._index()
         cuts: dict[int, set[int]] = defaultdict(set)
@@ -137,7 +137,7 @@ class View:
                 continue
             for relocation in self._relocations.get(id(section), ()):
                 found = self._place(section, relocation)
-                if found and self.roles[id(found[0])] not in (Role.STRINGS, Role.CONSTANTS):
+                if found and self.roles[id(found[0])] not in _WHOLE:
                     cuts[id(found[0])].add(found[1])
         for key, offsets in cuts.items():
             self._uncut += self._atoms[key]
@@ -169,7 +169,8 @@ class View:
         target = self.roles.get(id(symbol.section))
         if symbol.section.executable and target is not Role.CHUNKS:
             return width  # calls and jumps end with their field
-        if len(self._atoms.get(id(symbol.section), ())) == 1 and target not in _BY_OFFSET:
+        there = self._atoms.get(id(symbol.section), ())
+        if len(there) == 1 and target not in _BY_OFFSET and _is_its_own(there[0]):
             return width  # whatever the offset, there is only one thing it can mean
         atom = self.atom_at(section, relocation.offset)
         if atom is None:
@@ -410,7 +411,13 @@ def _check_sizes(obj: Object) -> None:
 
 _LARGEST_SECTION = 1 << 28
 _LARGEST_ALIGN = 1 << 22  # a huge page on x86-64 has 1 << 21
+_WHOLE = (Role.STRINGS, Role.CONSTANTS, Role.OWN)
 _BY_OFFSET = (Role.STRINGS, Role.CONSTANTS, Role.CHUNKS)
+
+
+def _is_its_own(atom: Atom) -> bool:
+    """Whether a piece has a section to itself, not only as long as there is no other for it."""
+    return atom.section.name.endswith(f".{atom.name}")
 
 
 def _is_prefix(symbol: Symbol) -> bool:
