@@ -44,6 +44,7 @@ test-vm: setup ## Run the tests that boot guests.
 	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine $(PYTEST_ARGS)
 
 test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and try all profiles.
+	ci/install-packages ci/kernel-build-packages.txt
 	for kernel in $(OWN_KERNELS); do \
 	  $(BIN)/lpharness kernels build --source debian:6.1 \
 	    --config $${kernel%%/*} --toolchain $${kernel##*/} || exit; done

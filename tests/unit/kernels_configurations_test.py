@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from typer.testing import CliRunner
 
 from lpharness.base.errors import InputError
 from lpharness.base.resources import data_dir
+from lpharness.cli.kernels import app
 from lpharness.kernels.configurations import configuration, configuration_names
 from lpharness.kernels.profiles import find_profile, profiles
 from lpharness.kernels.spec import BuiltSpec, parse_spec
@@ -62,6 +65,13 @@ def test_each_profile_is_a_kernel_and_says_what_built_it(name: str) -> None:
     if isinstance(asked, BuiltSpec):
         assert asked.config in configuration_names()
         assert asked.toolchain == profile.toolchain
+
+
+def test_the_command_lists_them() -> None:
+    told = json.loads(CliRunner().invoke(app, ["profiles", "--json"]).stdout)
+    assert list(told) == list(profiles())
+    said = CliRunner().invoke(app, ["profiles"]).stdout
+    assert all(f"profile:{name} " in said for name in told)
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:

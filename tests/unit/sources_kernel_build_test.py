@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -134,6 +135,18 @@ def test_it_is_a_tree_for_the_engine_that_does_not_change(served: Served) -> Non
         patch.setattr("lpharness.sources.prepare.image_symbols", lambda *_, **__: None)
         tree = prepare_tree(resolve("built:6.1-small-gcc"))
     assert (tree.own, tree.layers) == (False, (made.tree,))
+
+
+def test_the_command_says_what_it_made(served: Served, cache: Cache) -> None:
+    command = ["build", "--source", "debian:6.1", "--config", "small", "--toolchain", "gcc"]
+    said = CliRunner().invoke(app, command).stdout
+    made = build()
+    assert said.startswith(f"{made.built.spec}: {made.built.release}, linux 6.1.9-1, image 0.0 MB")
+    assert said.endswith(f"\ntree:{made.tree}\n")
+    told = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert (told["tree"], told["cached"]) == (str(made.tree), True)
+    listed = json.loads(CliRunner().invoke(app, ["list", "--cached", "--json"]).stdout)
+    assert [kernel["spec"] for kernel in listed] == [made.built.spec]
 
 
 class Interrupts:

@@ -20,7 +20,7 @@ from lpharness.engine.compiler import Compiler
 from lpharness.engine.emit.link import join
 from lpharness.engine.emit.prepare import Prepared
 
-RECIPE = 4
+RECIPE = 5
 """Part of the cache's keys: raise it when a change here changes the bytes that come out."""
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 _LONGEST_MODULE = 55  # MODULE_NAME_LEN less the terminator
