@@ -115,10 +115,14 @@ def build(
     from lpharness.kernels import resolve
     from lpharness.sources.kernel_build import build_kernel
 
-    made = build_kernel(
-        source, config, toolchain=toolchain, jobs=jobs,
-        progress=TerminalProgress(), mirror=mirror, debs=debs,
-    )  # fmt: skip
+    try:
+        made = build_kernel(
+            source, config, toolchain=toolchain, jobs=jobs,
+            progress=TerminalProgress(), mirror=mirror, debs=debs,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("  the same command goes on where this one stopped", err=True)
+        raise
     resolve(made.built.spec)  # `list` shows it, and what cannot be used is told now
     if as_json:
         print_json(made)

@@ -42,7 +42,7 @@ class Built(Struct, frozen=True, kw_only=True):
     compiler: str
     """First line of its ``--version``."""
     seconds: float
-    """How long it took, on whatever machine and beside whatever other work that was."""
+    """How long the last go at it took, beside whatever other work there was."""
     image_bytes: int
 
 
