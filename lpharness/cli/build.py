@@ -53,8 +53,9 @@ def build(
     ),
     allow: list[str] = typer.Option(
         [], "--allow", metavar="KIND",
-        help="For a diff: go on in spite of a refusal: layout; init-code, init-data, exit-code, "
-        "exit-data, initcalls, module-info, module-parameters (that change is then left out).",
+        help="For a diff: go on in spite of a refusal: layout, thread-function; or, leaving that "
+        "change out: init-code, init-data, exit-code, exit-data, initcalls, module-info, "
+        "module-parameters.",
     ),
 ) -> None:  # fmt: skip
     """Build livepatch modules with the compiler that the kernel was built with.

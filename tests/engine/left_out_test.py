@@ -13,9 +13,9 @@ def test_changed_start_up_code_is_left_out_when_that_is_allowed(tmp_path: Path) 
     folder = HERE / "init-changed"
     original, patched = compile_pair(folder, load(folder), "gcc", tmp_path)
     judgement = judge_files(original, patched)
-    judgement.leave_out(["data-changed"])  # no such thing can be allowed
+    judgement.allow(["data-changed"])  # no such thing can be allowed
     assert report(judgement, original, patched).answer is Answer.REFUSED
-    judgement.leave_out(["init-code", "init-data"])
+    judgement.allow(["init-code", "init-data"])
     found = report(judgement, original, patched)
     assert not found.refusals
     assert [warning for warning in found.warnings if "is left out: changed code" in warning]

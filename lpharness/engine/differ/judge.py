@@ -18,6 +18,7 @@ from lpharness.engine.differ.names import parent_name, stable
 from lpharness.engine.differ.pieces import Atom, Target
 from lpharness.engine.differ.report import DataState, Refusal
 from lpharness.engine.differ.tables import Role, is_plain_data
+from lpharness.engine.differ.threads import endless_thread_functions
 from lpharness.engine.differ.types import Suspected, layout_changes, unknown_layouts
 from lpharness.engine.differ.view import View
 
@@ -69,20 +70,23 @@ class Judgement:
         self._reach_untraceable()
         self._take()
         self._check_fresh_state()
+        self._check_threads()
         self._check_handed_out()
         self._compare_types()
         self._check_understood()
 
-    def leave_out(self, kinds: Collection[str]) -> None:
-        """Go on without what is refused for some reasons, and say so.
+    def allow(self, kinds: Collection[str]) -> None:
+        """Go on in spite of what is refused for some reasons, and say so.
 
         Args:
-            kinds: those of `refusals.CAN_BE_LEFT_OUT` that the user allows; others change nothing.
+            kinds: those of `refusals.CAN_BE_LEFT_OUT` and `refusals.CAN_BE_RISKED` that the user
+                allows; others change nothing.
         """
-        allowed = set(kinds) & set(refusals.CAN_BE_LEFT_OUT)
-        for refusal in [one for one in self.refusals if one.kind in allowed]:
+        words = dict.fromkeys(refusals.CAN_BE_LEFT_OUT, "is left out")
+        words |= dict.fromkeys(refusals.CAN_BE_RISKED, "is allowed")
+        for refusal in [one for one in self.refusals if one.kind in words.keys() & set(kinds)]:
             self.refusals.remove(refusal)
-            self.warnings.append(f"{refusal.subject} is left out: {refusal.reason}")
+            self.warnings.append(f"{refusal.subject} {words[refusal.kind]}: {refusal.reason}")
 
     # -- what differs by itself
 
@@ -295,6 +299,13 @@ class Judgement:
                     f"{atom.name} is new, and {names} went: if it is one of these renamed, "
                     "what the running kernel keeps there is lost"
                 )
+
+    def _check_threads(self) -> None:
+        """Refuse a patch that would wait for ever for a kernel thread to leave its own function."""
+        endless = endless_thread_functions(self.original) if self.replaced else set()
+        for atom in self.replaced.values():
+            if id(atom) in endless:
+                self.refusals.append(refusals.thread_function(atom))
 
     def _check_handed_out(self) -> None:
         """Warn of new functions whose address goes where it may outlive the patch."""

@@ -52,6 +52,8 @@ CAN_BE_LEFT_OUT = (
     "module-parameters",
 )  # fmt: skip
 """Refusals of what a running kernel never looks at again: the rest of the change is whole."""
+CAN_BE_RISKED = ("thread-function",)
+"""Refusals of what may go well if the user knows more than the objects tell."""
 
 
 def early_data(atom: Atom) -> Refusal:
@@ -137,6 +139,18 @@ def handed_over(constant: Atom, user: Atom) -> Refusal:
         "handed-over",
         f"read-only data that changed, but {user.name} has handed the original to the kernel",
         "change the functions it leads to instead",
+    )
+
+
+def thread_function(atom: Atom) -> Refusal:
+    """Refuse the main function of a kernel thread, which that never leaves."""
+    return _of(
+        atom,
+        "thread-function",
+        "the main function of a kernel thread, which is always on that thread's stack: the "
+        "transition would never end",
+        "patch what it calls instead; allow it (--allow thread-function) if the thread ends by "
+        "itself or is stopped meanwhile",
     )
 
 

@@ -108,12 +108,24 @@ class OwnNames(Struct, frozen=True, forbid_unknown_fields=True):
     line: dict[str, Bits] = {}
 
 
+class Threads(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a kernel thread's main function is known."""
+
+    makers: tuple[str, ...]
+    """What starts threads is called with it."""
+    stays: tuple[str, ...]
+    """What one calls that goes on until it is told to stop."""
+    returns: tuple[str, ...]
+    """What a function that returns may end in, instead of an instruction."""
+
+
 class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     section: tuple[SectionRule, ...]
     layout: dict[str, EntryLayout]
     own: OwnNames
+    threads: Threads
     lines: dict[str, int] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from lpharness.base.errors import BuildError, InputError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.differ import Answer
-from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
+from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT, CAN_BE_RISKED
 from lpharness.engine.differ.report import Refusal
 from lpharness.engine.emit.model import ObjectBuild, PatchBuild, Timing
 from lpharness.engine.emit.module import RECIPE, emit_module, require_name
@@ -78,8 +78,9 @@ def build_diff(
         replace: whether it replaces all earlier livepatches.
         force_base: patch functions although they are not the kernel's byte for byte.
         most_units: refuse if a header is in more units than this.
-        allow: kinds of refusals to go on in spite of: ``layout``, or one of which the change is
-            then left out (`lpharness.engine.differ.refusals.CAN_BE_LEFT_OUT`).
+        allow: kinds of refusals to go on in spite of: ``layout``, ``thread-function``, or one of
+            which the change is then left out
+            (`lpharness.engine.differ.refusals.CAN_BE_LEFT_OUT`).
         progress: told of each step.
         cache: where trees, objects and modules are kept.
 
@@ -159,7 +160,7 @@ def _key(
 
 
 def _require_allowable(kinds: Collection[str]) -> None:
-    known = ("layout", *CAN_BE_LEFT_OUT)
+    known = ("layout", *CAN_BE_RISKED, *CAN_BE_LEFT_OUT)
     if unknown := sorted(set(kinds) - set(known)):
         raise InputError(
             f"a refusal of the kind {unknown[0]!r} cannot be allowed",

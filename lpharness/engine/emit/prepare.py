@@ -61,7 +61,7 @@ def judge_pair(
     Args:
         pair: one unit before and after.
         kernel: what it is to be part of.
-        allow: kinds of refusals of which the change may be left out.
+        allow: kinds of refusals to go on in spite of.
         cache: where the unpacked image and its symbols are kept.
 
     Raises:
@@ -70,7 +70,7 @@ def judge_pair(
     """
     proof = prove_base(pair, kernel, cache=cache)
     judgement = judge_files(pair.original, pair.patched, suspects=pair.suspects)
-    judgement.leave_out(allow)
+    judgement.allow(allow)
     found = report(judgement, pair.original, pair.patched)
     judged = Judged(pair=pair, proof=proof, judgement=judgement, report=found)
     if found.answer is Answer.PATCHABLE:

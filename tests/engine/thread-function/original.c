@@ -1,0 +1,16 @@
+#include "kernel_like.h"
+
+extern void *kthread_create_on_node(int (*main)(void *), void *data, int node, const char *name, ...);
+extern int kthread_should_stop(void);
+
+static int thread_main(void *data)
+{
+	while (!kthread_should_stop())
+		helper(1);
+	return 0;
+}
+
+int first(int x)
+{
+	return !kthread_create_on_node(thread_main, 0, -1, "thread%d", x);
+}
