@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from lpharness.base.errors import BuildError, HostError
 from lpharness.cli.build import _name
 from lpharness.engine.emit.callbacks import declared_callbacks
 from lpharness.engine.emit.model import PatchBuild, Redirect
-from lpharness.engine.emit.module import _checked, require_name
+from lpharness.engine.emit.module import _MODULE_NAME, _checked, require_name
 from lpharness.engine.emit.readback import require_meant
 from lpharness.engine.inspect import inspect
 
@@ -73,6 +74,12 @@ def test_names_that_must_not_get_into_c(name: str) -> None:
     with pytest.raises(BuildError):
         _checked(name)
     assert _checked("foo.constprop.0") == "foo.constprop.0"
+
+
+@pytest.mark.parametrize(("name", "fine"), [("8021q", True), ("nf_nat", True), ('8"', False)])
+def test_a_modules_name_may_begin_with_a_digit(name: str, fine: bool) -> None:
+    with nullcontext() if fine else pytest.raises(BuildError):
+        assert _checked(name, _MODULE_NAME) == name
 
 
 @pytest.mark.parametrize(

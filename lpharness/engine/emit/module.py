@@ -23,6 +23,7 @@ from lpharness.engine.emit.prepare import Prepared
 RECIPE = 5
 """Part of the cache's keys: raise it when a change here changes the bytes that come out."""
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
+_MODULE_NAME = re.compile(r"[\w-]+", re.ASCII)  # may begin with a digit: 8021q
 _LONGEST_MODULE = 55  # MODULE_NAME_LEN less the terminator
 
 
@@ -89,7 +90,11 @@ def _objects(parts: Sequence[Prepared], stand_ins: dict[str, Symbol]) -> list[di
             continue
         klp = found.setdefault(
             one.part.object_name,
-            {"name": _checked(one.part.object_name), "functions": [], "callbacks": {}},
+            {
+                "name": _checked(one.part.object_name, _MODULE_NAME),
+                "functions": [],
+                "callbacks": {},
+            },
         )
         for redirect, symbol in one.redirects:
             stand_in = f"lph_stand_in_{len(stand_ins)}"
@@ -123,10 +128,10 @@ def _add_callbacks(
         known[kind] = {"stand_in": stand_in}
 
 
-def _checked(name: str) -> str:
+def _checked(name: str, form: re.Pattern[str] = _NAME) -> str:
     """Return a name that is fit to stand in C source: names in objects are any bytes."""
-    if not _NAME.fullmatch(name):
-        raise BuildError(f"{name!r} is no symbol that a livepatch can name")
+    if not form.fullmatch(name):
+        raise BuildError(f"{name!r} is no name that a livepatch can hold")
     return name
 
 
