@@ -116,6 +116,11 @@ def test_the_page_names_each_that_is_not_clean() -> None:
     page = markdown(SETTINGS, fixes, ["mm/a.c"])
     assert "## Harmed\n\n- `mm/a.c`: healthy: an oops" in page
     assert "- `mm/b.c`: layout: struct x" in page
+    rows = [line for line in page.splitlines() if line.startswith("| `mm/")]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| `mm/a.c`", "harmed", ""],
+        ["| `mm/b.c`", "refused", "layout"],
+    ]
 
 
 def test_what_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:

@@ -118,13 +118,28 @@ def _lines(settings: Settings, fixes: Sequence[Fix], drawn: Iterable[str]) -> It
     for outcome in _SHOWN:
         rows = [fix for fix in fixes if fix.outcome is outcome]
         if rows:
-            yield ""
-            yield f"## {outcome.value.capitalize()}"
-            yield ""
-            for fix in rows:
-                word = f"{fix.kind}: " if fix.kind else ""
-                others = f" (with {', '.join(fix.files[1:])})" if fix.files[1:] else ""
-                yield f"- `{fix.path}`{others}: {word}{one_line(fix.reason)}"
+            yield from ("", f"## {outcome.value.capitalize()}", "")
+            yield from map(_reason, rows)
+    yield from ("", "## Each", "")
+    yield "| file | outcome | reason | object | functions | transition | verdict | build | trial |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    yield from map(_row, fixes)
+
+
+def _reason(fix: Fix) -> str:
+    word = f"{fix.kind}: " if fix.kind else ""
+    others = f" (with {', '.join(fix.files[1:])})" if fix.files[1:] else ""
+    return f"- `{fix.path}`{others}: {word}{one_line(fix.reason)}"
+
+
+def _row(fix: Fix) -> str:
+    with_others = f" with {len(fix.files) - 1} more" if fix.files[1:] else ""
+    cells = (
+        f"`{fix.path}`{with_others}", fix.outcome.value, fix.kind, ", ".join(fix.objects),
+        fix.functions or "", _seconds(fix.transition_s), fix.verdict.value if fix.verdict else "",
+        _seconds(fix.build_s), _seconds(fix.trial_s or None),
+    )  # fmt: skip
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 _ASKED = (
