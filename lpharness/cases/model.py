@@ -68,6 +68,8 @@ class ModuleSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A source diff that is written on the tree at hand."""
     prebuilt: str = ""
     """A ``.ko``."""
+    builder: Literal["engine", "kpatch", "klp-build"] = "engine"
+    """What makes a module of a source diff: the project's engine, or a tool on the user's host."""
     replaces: bool = False
     """Whether it is an atomic replace of all earlier ones."""
     base: bool = False

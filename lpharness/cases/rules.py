@@ -108,6 +108,8 @@ def _source_kind(where: str, module: ModuleSource) -> Iterator[Fault]:
         value = getattr(module, key)
         if value and not value.endswith(suffix):
             yield f"{where}.{key}", f"{value!r} does not end in {suffix}", None
+    if module.builder != "engine" and (module.source or module.prebuilt):
+        yield f"{where}.builder", f"{module.builder} makes modules of source diffs only", None
 
 
 def _file_inside(case: Case, where: str, name: str) -> Iterator[Fault]:

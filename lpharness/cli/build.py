@@ -14,6 +14,7 @@ from lpharness.cli.output import TerminalProgress, print_json
 if TYPE_CHECKING:
     from lpharness.cases.model import Case
     from lpharness.engine.build import Module
+    from lpharness.engine.builders import Builder
     from lpharness.kernels.model import Kernel
 
 app = typer.Typer(
@@ -57,6 +58,14 @@ def build(
         "change out: init-code, init-data, exit-code, exit-data, initcalls, module-info, "
         "module-parameters.",
     ),
+    builder: str = typer.Option(
+        None, "--builder", metavar="engine|kpatch|klp-build",
+        help="What makes a module of a diff: the engine, or a tool on this host, which builds the "
+        "whole kernel (half an hour or more).",
+    ),
+    builder_path: Path = typer.Option(
+        None, "--builder-path", metavar="FILE", help="Where that tool is, if not on PATH."
+    ),
 ) -> None:  # fmt: skip
     """Build livepatch modules with the compiler that the kernel was built with.
 
@@ -71,18 +80,18 @@ def build(
     from lpharness.kernels import resolve
 
     progress = TerminalProgress()
+    maker = _builder(builder, builder_path, force_base, most_units, frozenset(allow))
     source = _read(what)  # what is wrong with it is told before a kernel is downloaded
     target = resolve(kernel, progress=progress)
     if isinstance(source, str):
         modules = [
             _of_diff(
                 source, target, progress, name=name or _name(what, output), replace=replace,
-                force_base=force_base, most_units=most_units, allow=frozenset(allow),
-                explain=explain, as_json=as_json,
+                builder=maker, explain=explain, as_json=as_json,
             )
         ]  # fmt: skip
     else:
-        modules = _of_case(source, target, progress)
+        modules = _of_case(source, target, progress, maker if builder else None)
     if output is not None:
         modules = [_copy(module, output) for module in modules]
     if as_json:
@@ -91,6 +100,25 @@ def build(
         _print(modules, explain=explain)
     if any(module.inspection.problems for module in modules):
         raise typer.Exit(1)
+
+
+def _builder(
+    name: str | None, program: Path | None, force_base: bool, most_units: int, allow: frozenset[str]
+) -> Builder:
+    """Return the builder that is asked for; refuse options that are not its own."""
+    from lpharness.base.errors import InputError
+    from lpharness.engine.builders import Engine, builder_named
+
+    if name is None or name == "engine":
+        if program is not None:
+            raise InputError(
+                "--builder-path is for outside builders", hint="name one: --builder kpatch"
+            )
+        return Engine(force_base=force_base, most_units=most_units, allow=allow)
+    for option, given in (("--force-base", force_base), ("--allow", bool(allow))):
+        if given:
+            raise InputError(f"{option} is for the engine, not for {name}", hint="leave it out")
+    return builder_named(name, program)
 
 
 def _read(what: str) -> Case | str:
@@ -106,10 +134,12 @@ def _read(what: str) -> Case | str:
         raise InputError(f"cannot read {what}: {error.strerror}") from error
 
 
-def _of_case(case: Case, kernel: Kernel, progress: TerminalProgress) -> list[Module]:
+def _of_case(
+    case: Case, kernel: Kernel, progress: TerminalProgress, builder: Builder | None
+) -> list[Module]:
     from lpharness.engine.build import build_module
 
-    return [build_module(case, m, kernel, progress=progress) for m in case.modules]
+    return [build_module(case, m, kernel, builder=builder, progress=progress) for m in case.modules]
 
 
 def _of_diff(
@@ -119,9 +149,7 @@ def _of_diff(
     *,
     name: str,
     replace: bool,
-    force_base: bool,
-    most_units: int,
-    allow: frozenset[str],
+    builder: Builder,
     explain: bool,
     as_json: bool,
 ) -> Module:
@@ -130,9 +158,8 @@ def _of_diff(
 
     try:
         return module_of_diff(
-            diff, kernel, name=name, replace=replace, force_base=force_base,
-            most_units=most_units, allow=allow, progress=progress,
-        )  # fmt: skip
+            diff, kernel, name=name, replace=replace, builder=builder, progress=progress
+        )
     except Refused as refused:
         if as_json:
             print_json({"refused": str(refused), "objects": refused.objects})
@@ -181,6 +208,8 @@ def _print(modules: list[Module], *, explain: bool) -> None:
         for function in module.inspection.functions:
             console.print(Text(f"  {function.object}:{function.old} → {function.new}"))
         origin = f"built with {module.compiler}" if module.compiler else "prebuilt"
+        if module.tool:
+            origin += f" by {module.tool}, {module.seconds:.0f} s"
         console.print(Text(f"  sha256 {module.sha256}, {origin}", style="dim"))
         if module.patch is not None:
             lines = explain_patch(module.patch) if explain else summarize_patch(module.patch)

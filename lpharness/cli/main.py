@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("build", "Build a livepatch module: a case's, or from a source diff."),
     "diff": ("diff", "Compare two objects as a livepatch would, function by function."),
     "inspect": ("inspect", "Read a livepatch .ko and say whether it can load, without a boot."),
+    "compare": ("compare", "Show two livepatch modules side by side."),
     "run": ("run", "Try cases on kernels under workloads, and judge what was seen."),
     "judge": ("judge", "Judge recorded trials again with today's checks."),
     "report": ("report", "Write the reports of a run again: HTML, JUnit, KTAP, Markdown."),

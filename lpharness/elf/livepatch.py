@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lpharness.base.errors import InputError
+from lpharness.elf.foreign import read_table
 from lpharness.elf.reader import (
     SHF_RELA_LIVEPATCH,
     SHN_LIVEPATCH,
@@ -80,7 +81,8 @@ class Livepatch(Struct, frozen=True, kw_only=True):
     enables: bool
     """Whether it calls ``klp_enable_patch``."""
     patch: KlpPatch | None
-    """``None`` when no ``klp_patch`` stands in its data (it may be put together at run time)."""
+    """``None`` when neither a ``klp_patch`` nor another builder's table stands in its data (it may
+    be put together at run time)."""
     imports: tuple[Import, ...]
     klp_relocations: tuple[KlpRelocations, ...]
     klp_symbols: tuple[KlpSymbol, ...]
@@ -134,7 +136,7 @@ def read_livepatch(path: Path | str) -> Livepatch:
         signed=elf.data.endswith(_SIGNATURE),
         machine=elf.machine,
         enables=enables,
-        patch=read_patch(elf),
+        patch=read_patch(elf) or read_table(elf),
         imports=imports,
         klp_relocations=tuple(_klp_relocations(elf, oddities)),
         klp_symbols=tuple(_klp_symbols(elf, oddities)),

@@ -302,6 +302,23 @@ class Elf:
         text = head.decode("ascii", errors="replace")
         return text if end and text and text.isprintable() and text.isascii() else None
 
+    def text_behind(self, place: Place) -> str | None:
+        """Return the C string that the pointer at ``place`` points to."""
+        target = self.follow(place)
+        return self.text_at(target) if target else None
+
+    def code_behind(self, place: Place) -> str | None:
+        """Return the name of the function that the pointer at ``place`` points to."""
+        found = self.pointers.get(place)
+        if found is None:
+            return None
+        symbol, _ = found
+        target = self.follow(place)
+        if target is None:
+            return symbol.name if symbol.section == SHN_UNDEF and symbol.name else None
+        section = self.at(target.section)
+        return self.name_of_code(target) if section is not None and section.executable else None
+
     def number_at(self, place: Place, size: int) -> int:
         """Return the little-endian number of ``size`` bytes at ``place``; 0 in ``.bss``."""
         section = self.at(place.section)

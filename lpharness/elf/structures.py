@@ -30,7 +30,7 @@ from lpharness.elf.reader import Elf, Place, not_this
 _WORD = 8
 _STATE_SIZE = 24
 _MOST = 20_000  # functions, objects, states and array starts; far above any real patch
-_CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
+CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
 
 
 class KlpFunction(Struct, frozen=True, kw_only=True):
@@ -68,9 +68,12 @@ class KlpPatch(Struct, frozen=True, kw_only=True):
     """Name of the variable; empty if no symbol tells."""
     objects: tuple[KlpObject, ...]
     states: tuple[KlpState, ...]
-    replace: bool
+    replace: bool | None
+    """Whether it replaces all earlier patches; ``None`` where only code at load time knows."""
     func_stride: int
     object_stride: int
+    table: str = "klp_patch"
+    """What it was read from: the structure itself, or the section of another builder's table."""
 
 
 def read_patch(elf: Elf) -> KlpPatch | None:
@@ -101,7 +104,7 @@ def _find(elf: Elf) -> Place | None:
 
 
 def _looks_like_patch(elf: Elf, place: Place) -> bool:
-    objects = elf.follow(_after(place, _WORD))
+    objects = elf.follow(after(place, _WORD))
     return objects is not None and _is_object(elf, objects)
 
 
@@ -124,18 +127,18 @@ def _handed_over(elf: Elf) -> Iterator[Place]:
 
 
 def _read(elf: Elf, place: Place) -> KlpPatch:
-    start = elf.follow(_after(place, _WORD))
+    start = elf.follow(after(place, _WORD))
     assert start is not None
     budget = _Budget(elf)
     object_stride = _stride(elf, [start], _OBJECTS)
     objects = list(budget.bound(_elements(elf, start, object_stride, _may_be_object)))
-    starts = [target for item in objects if (target := elf.follow(_after(item, _WORD)))]
+    starts = [target for item in objects if (target := elf.follow(after(item, _WORD)))]
     func_stride = _stride(elf, starts, _FUNCTIONS)
     return KlpPatch(
         symbol=elf.variable_at(place),
         objects=tuple(_object(elf, item, func_stride, budget) for item in objects),
-        states=_states(elf, elf.follow(_after(place, 2 * _WORD)), budget),
-        replace=elf.number_at(_after(place, 3 * _WORD), 1) != 0,
+        states=_states(elf, elf.follow(after(place, 2 * _WORD)), budget),
+        replace=elf.number_at(after(place, 3 * _WORD), 1) != 0,
         func_stride=func_stride,
         object_stride=object_stride,
     )
@@ -159,22 +162,22 @@ class _Budget:
 
 
 def _object(elf: Elf, place: Place, func_stride: int, budget: _Budget) -> KlpObject:
-    name = _text(elf, place) or "vmlinux"
-    start = elf.follow(_after(place, _WORD))
+    name = elf.text_behind(place) or "vmlinux"
+    start = elf.follow(after(place, _WORD))
     items = _elements(elf, start, func_stride, _is_function) if start else iter(())
     functions = tuple(
         KlpFunction(
             object=name,
-            old=_text(elf, item) or "",
-            sympos=elf.number_at(_after(item, 2 * _WORD), _WORD),
-            new=_code(elf, _after(item, _WORD)) or "",
+            old=elf.text_behind(item) or "",
+            sympos=elf.number_at(after(item, 2 * _WORD), _WORD),
+            new=elf.code_behind(after(item, _WORD)) or "",
         )
         for item in budget.bound(items)
     )
     callbacks = {
         kind: called
-        for index, kind in enumerate(_CALLBACKS)
-        if (called := _code(elf, _after(place, (2 + index) * _WORD)))
+        for index, kind in enumerate(CALLBACKS)
+        if (called := elf.code_behind(after(place, (2 + index) * _WORD)))
     }
     return KlpObject(name=name, functions=functions, callbacks=callbacks)
 
@@ -184,8 +187,8 @@ def _states(elf: Elf, start: Place | None, budget: _Budget) -> tuple[KlpState, .
     states: list[KlpState] = []
     while start is not None and (number := elf.number_at(start, _WORD)):
         budget.spend()
-        states.append(KlpState(id=number, version=elf.number_at(_after(start, _WORD), 4)))
-        start = _after(start, _STATE_SIZE)
+        states.append(KlpState(id=number, version=elf.number_at(after(start, _WORD), 4)))
+        start = after(start, _STATE_SIZE)
     return tuple(states)
 
 
@@ -195,7 +198,7 @@ def _elements(elf: Elf, start: Place, stride: int, matches: _Matches) -> Iterato
     item = start
     while matches(elf, item) and (end is None or item.offset < end):
         yield item
-        item = _after(item, stride)
+        item = after(item, stride)
 
 
 def _stride(elf: Elf, starts: list[Place], kind: _Kind) -> int:
@@ -248,8 +251,8 @@ def _could_be_array(elf: Elf, start: Place, stride: int, kind: _Kind) -> bool:
     Without symbols nothing else tells an array's second element from a stranger behind it.
     """
     elements = list(_elements(elf, start, stride, kind.matches))
-    end = _after(start, stride * len(elements))
-    private = [(_after(item, kind.public), stride - kind.public) for item in elements]
+    end = after(start, stride * len(elements))
+    private = [(after(item, kind.public), stride - kind.public) for item in elements]
     return all(_unset(elf, place, size) for place, size in [*private, (end, kind.public)])
 
 
@@ -277,42 +280,25 @@ def _hits(elf: Elf, start: Place, end: int, matches: _Matches) -> list[int]:
 
 def _is_function(elf: Elf, place: Place) -> bool:
     """Tell whether a pointer to text and a pointer to code stand here."""
-    return _text(elf, place) is not None and _code(elf, _after(place, _WORD)) is not None
+    return elf.text_behind(place) is not None and elf.code_behind(after(place, _WORD)) is not None
 
 
 def _is_object(elf: Elf, place: Place) -> bool:
     """Tell whether an object stands here whose first function can be seen."""
-    functions = elf.follow(_after(place, _WORD))
+    functions = elf.follow(after(place, _WORD))
     return _may_be_object(elf, place) and functions is not None and _is_function(elf, functions)
 
 
 def _may_be_object(elf: Elf, place: Place) -> bool:
     """Tell whether NULL or text and then a pointer to data stand here."""
-    functions = elf.follow(_after(place, _WORD))
+    functions = elf.follow(after(place, _WORD))
     section = elf.at(functions.section) if functions else None
-    named = place not in elf.pointers or _text(elf, place) is not None
+    named = place not in elf.pointers or elf.text_behind(place) is not None
     return named and section is not None and section.data
 
 
-def _text(elf: Elf, place: Place) -> str | None:
-    target = elf.follow(place)
-    return elf.text_at(target) if target else None
-
-
-def _code(elf: Elf, place: Place) -> str | None:
-    """Return the name of the function that the pointer at ``place`` points to."""
-    found = elf.pointers.get(place)
-    if found is None:
-        return None
-    symbol, _ = found
-    target = elf.follow(place)
-    if target is None:
-        return symbol.name if symbol.section == 0 and symbol.name else None
-    section = elf.at(target.section)
-    return elf.name_of_code(target) if section is not None and section.executable else None
-
-
-def _after(place: Place, distance: int) -> Place:
+def after(place: Place, distance: int) -> Place:
+    """Return the place so many bytes behind another."""
     return Place(place.section, place.offset + distance)
 
 

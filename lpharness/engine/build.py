@@ -15,37 +15,20 @@ from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, ModuleSource
 from lpharness.engine import kbuild
 from lpharness.engine.asserted import hold_against_case
+from lpharness.engine.builders import Builder, Engine, Order, Prebuilt, builder_named
 from lpharness.engine.compiler import find_compiler
-from lpharness.engine.emit import PatchBuild, build_diff
-from lpharness.engine.inspect import Inspection, inspect
-from lpharness.engine.objects.plan import MOST_UNITS
+from lpharness.engine.inspect import inspect
+from lpharness.engine.module import Module
 from lpharness.kernels.model import Kernel
 from lpharness.sources.delta import delta
 from lpharness.sources.diffed import Diffed
 from lpharness.sources.edit import edit_diff
 from lpharness.sources.prepare import prepare_tree
 
+__all__ = ["Module", "build_module", "module_of_diff"]
+
 _KIND = "modules"
 _FACTS = "build.json"
-
-
-class Module(Struct, frozen=True, kw_only=True):
-    """A livepatch module, ready to be loaded into the kernel it was built for."""
-
-    name: str
-    path: Path
-    sha256: str
-    source_sha256: str
-    """Of everything the case gave to the build."""
-    compiler: str
-    """First line of the compiler's ``--version``; empty for a prebuilt module."""
-    inspection: Inspection
-    warnings: str = ""
-    """What the compiler and kbuild said though the build went well."""
-    cached: bool = False
-    """Whether it had been built before."""
-    patch: PatchBuild | None = None
-    """Where it comes from, if the engine made it of a source diff."""
 
 
 class _Facts(Struct, frozen=True, kw_only=True):
@@ -58,10 +41,19 @@ def build_module(
     module: ModuleSource,
     kernel: Kernel,
     *,
+    builder: Builder | None = None,
     progress: Progress = SILENT,
     cache: Cache | None = None,
 ) -> Module:
     """Return the module built for ``kernel``, from the cache if the same was built before.
+
+    Args:
+        case: the case it belongs to.
+        module: which of its modules.
+        kernel: what it is for.
+        builder: of source diffs, instead of the one that the case names.
+        progress: told of each step.
+        cache: where modules are kept.
 
     Raises:
         BuildError: it does not compile, or the fitting compiler is not installed.
@@ -69,31 +61,32 @@ def build_module(
         HostError: tools or space are missing.
     """
     assert case.folder is not None
-    if module.prebuilt:
-        path = case.folder / module.prebuilt
-        digest = sha256_file(path)
-        built = _Facts(compiler="", warnings="")
-        cached = True
-    elif module.source:
-        source = case.folder / module.source
-        digest = _source_digest(source)
-        path, built, cached = _from_source(
-            module.name, source, digest, kernel, progress, cache or Cache()
-        )
+    if module.source:
+        made = _of_c(case.folder / module.source, module, kernel, progress, cache or Cache())
+    elif module.prebuilt:
+        order = Order(kernel=kernel, name=module.name)
+        made = Prebuilt(case.folder / module.prebuilt).build(order)
     else:
-        made = _of_diff(case, module, kernel, progress, cache)
-        hold_against_case(case, module, made.inspection)
-        return made
-    # kbuild's modpost has held a module of ours against Module.symvers already.
-    inspection = inspect(path, kernel, imports_known=bool(module.source))
-    hold_against_case(case, module, inspection)
+        builder = builder or builder_named(module.builder)
+        made = _of_diff(case, module, kernel, builder, progress, cache)
+    hold_against_case(case, module, made.inspection)
+    return made
+
+
+def _of_c(
+    source: Path, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache
+) -> Module:
+    digest = _source_digest(source)
+    path, built, cached = _from_source(module.name, source, digest, kernel, progress, cache)
     return Module(
         name=module.name,
         path=path,
         sha256=sha256_file(path),
         source_sha256=digest,
         compiler=built.compiler,
-        inspection=inspection,
+        # kbuild's modpost has held a module of ours against Module.symvers already.
+        inspection=inspect(path, kernel, imports_known=True),
+        builder="kbuild",
         warnings=built.warnings,
         cached=cached,
     )
@@ -106,38 +99,30 @@ def module_of_diff(
     name: str,
     base: str = "",
     replace: bool = False,
-    force_base: bool = False,
-    most_units: int = MOST_UNITS,
-    allow: frozenset[str] = frozenset(),
+    builder: Builder | None = None,
     progress: Progress = SILENT,
     cache: Cache | None = None,
 ) -> Module:
-    """Return the module that a source diff comes to; the arguments are those of `build_diff`.
+    """Return the module that a source diff comes to, made by the engine or another builder.
+
+    The arguments are those of `Order`.
 
     Raises:
         InputError: the diff changes nothing, is refused, or its base is not the kernel's.
         BuildError: it does not compile, or needs what a livepatch cannot reach.
         HostError: tools or space are missing.
     """
-    path, patch, inspection = build_diff(
-        diff, kernel, name=name, base=base, replace=replace, force_base=force_base,
-        most_units=most_units, allow=allow, progress=progress, cache=cache,
-    )  # fmt: skip
-    return Module(
-        name=name,
-        path=path,
-        sha256=sha256_file(path),
-        source_sha256=patch.diff_sha256,
-        compiler=patch.compiler,
-        inspection=inspection,
-        warnings=_said(patch),
-        cached=patch.cached,
-        patch=patch,
-    )
+    order = Order(kernel=kernel, name=name, diff=diff, base=base, replace=replace)
+    return (builder or Engine()).build(order, progress=progress, cache=cache)
 
 
 def _of_diff(
-    case: Case, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache | None
+    case: Case,
+    module: ModuleSource,
+    kernel: Kernel,
+    builder: Builder,
+    progress: Progress,
+    cache: Cache | None,
 ) -> Module:
     """Build a module from its diff, which is one of the tree after the case's base."""
     assert case.folder is not None
@@ -149,8 +134,8 @@ def _of_diff(
         base += text
     diff = _diff(case.folder, module, after, progress)
     return module_of_diff(
-        diff, kernel, name=module.name, base=base, replace=module.replaces, progress=progress,
-        cache=cache,
+        diff, kernel, name=module.name, base=base, replace=module.replaces, builder=builder,
+        progress=progress, cache=cache,
     )  # fmt: skip
 
 
@@ -163,14 +148,6 @@ def _diff(folder: Path, module: ModuleSource, tree: Diffed, progress: Progress) 
     if module.edits:
         return edit_diff(tree.read, module.edits)
     return (folder / module.patch).read_bytes().decode("utf-8", "surrogateescape")
-
-
-def _said(patch: PatchBuild) -> str:
-    """Return what the user should know of a patch's making."""
-    lines = [*patch.notes]
-    for one in patch.objects:
-        lines += [*one.notes, *one.report.warnings, *filter(None, [one.warnings])]
-    return "\n".join(lines)
 
 
 def _source_digest(source: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from lpharness.archive import Archive, Package
@@ -69,12 +70,27 @@ def unpack_source(version: str, archive: Archive, *, progress: Progress = SILENT
     key = f"{package.name}-{package.sha256[:20]}"
 
     def build(folder: Path) -> None:
-        _unpack(archive.download(package), folder, package, progress)
+        _unpack(archive.download(package), folder, package, progress, left_out=_not_needed())
 
     return archive.cache.get(KIND, key, build)
 
 
-def _unpack(deb: Path, folder: Path, package: Package, progress: Progress) -> None:
+def unpack_whole_source(
+    version: str, archive: Archive, folder: Path, *, progress: Progress = SILENT
+) -> None:
+    """Unpack all of a version's source into a folder of the caller's, for a full build.
+
+    Raises:
+        InputError: the archive does not have it.
+        HostError: it cannot be fetched or unpacked.
+    """
+    package = find_source(version, archive)
+    _unpack(archive.download(package), folder, package, progress, left_out=())
+
+
+def _unpack(
+    deb: Path, folder: Path, package: Package, progress: Progress, *, left_out: Sequence[str]
+) -> None:
     for tool, owner in (("xz", "xz-utils"), ("tar", "tar"), ("dpkg-deb", "dpkg")):
         if shutil.which(tool) is None:
             raise HostError(f"cannot unpack {package.name}: no {tool}", hint=f"install {owner}")
@@ -84,19 +100,23 @@ def _unpack(deb: Path, folder: Path, package: Package, progress: Progress) -> No
         tarball = parts / "usr/src" / f"{package.name}.tar.xz"
         if not tarball.is_file():
             raise HostError(f"{package.name} {package.version} has no {tarball.name}")
-        _extract(tarball, folder, package)
+        _extract(tarball, folder, package, left_out)
         shutil.rmtree(parts)
 
 
-def _extract(tarball: Path, folder: Path, package: Package) -> None:
+def _extract(tarball: Path, folder: Path, package: Package, left_out: Sequence[str]) -> None:
     """Unpack a tarball's one folder into ``folder``, all processors at work."""
-    left_out = [f"--exclude={package.name}/{name}" for name in _LEFT_OUT]
-    left_out += [f"--exclude={package.name}/arch/{name}" for name in _other_architectures()]
+    excluded = [f"--exclude={package.name}/{name}" for name in left_out]
     _run(
         ["tar", "-x", "--use-compress-program=xz -T0", "-f", str(tarball), "-C", str(folder),
-         "--strip-components=1", "--no-same-owner", *left_out],
+         "--strip-components=1", "--no-same-owner", *excluded],
         package,
     )  # fmt: skip
+
+
+def _not_needed() -> list[str]:
+    """Return what can stay in the package if only single files are compiled."""
+    return [*_LEFT_OUT, *(f"arch/{name}" for name in _other_architectures())]
 
 
 def _other_architectures() -> list[str]:

@@ -17,6 +17,7 @@ from lpharness.bench.fixes.needs import providers
 from lpharness.cases.model import Case, Drive, ModuleSource, Probe, Target, Text
 from lpharness.cases.model import Outcome as Due
 from lpharness.engine.build import Module, module_of_diff
+from lpharness.engine.builders import Engine
 from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
 from lpharness.guests import backend
 from lpharness.guests.contract import GuestSpec
@@ -117,7 +118,8 @@ def build(
     try:
         diff = delta(settings.old, settings.new, files)
         kernel = _kernel(settings.kernel)
-        module = module_of_diff(diff, kernel, name=_NAME, most_units=_MOST_UNITS, allow=allow)
+        engine = Engine(most_units=_MOST_UNITS, allow=allow)
+        module = module_of_diff(diff, kernel, name=_NAME, builder=engine)
     except LpharnessError as error:
         usual = Outcome.BROKEN if isinstance(error, HostError) or not error.kind else None
         outcome = usual or _OUTCOMES.get(error.kind, Outcome.REFUSED)

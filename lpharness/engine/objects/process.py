@@ -22,6 +22,7 @@ def run(
     environment: Mapping[str, str],
     what: str,
     stop: Event | None = None,
+    longest_s: float = _LONGEST_S,
 ) -> Ended:
     """Run a program to its end in a folder.
 
@@ -31,6 +32,7 @@ def run(
         environment: added to the little that every program gets.
         what: what it is for, for errors.
         stop: ends the program and its children once it is set.
+        longest_s: how many seconds it may take.
 
     Raises:
         HostError: it is missing, took too long, or was stopped.
@@ -39,7 +41,7 @@ def run(
     return run_to_end(
         [*gentle, *argv],
         what=what,
-        seconds=_LONGEST_S,
+        seconds=longest_s,
         folder=folder,
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
