@@ -41,6 +41,26 @@ def trial(kernel: _Kernel = "debian:6.1-cloud", repeat: _Repeat = 5, json: _Json
     _show(measure(kernel, repeat, TerminalProgress()), as_json=json)
 
 
+@app.command()
+def build(
+    kernel: _Kernel = "debian:6.1-cloud",
+    repeat: _Repeat = 3,
+    whole_kernel: Annotated[
+        bool,
+        typer.Option("--whole-kernel", help="Build all of vmlinux as well (half an hour or more)."),
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """A livepatch from a source diff: tree, diff, the same again, memory.
+
+    Each sample begins with an empty cache; downloads are not counted, the page cache is as it is.
+    """
+    from lpharness.bench.build import measure
+
+    progress = TerminalProgress()
+    _show(measure(kernel, repeat, whole_kernel=whole_kernel, progress=progress), as_json=json)
+
+
 app.command()(fixes)
 
 

@@ -186,7 +186,7 @@ class _Module:
         """Return the functions that it has besides those that replace one, and its frame."""
         new = {taken.new for taken in self.taken.values()}
         return {
-            symbol.name: symbol
+            _printable(symbol.name): symbol
             for symbol in self.object.symbols
             if symbol.type == c.STT_FUNC
             and symbol.section is not None
@@ -285,7 +285,7 @@ def _carried(left: _Module, right: _Module) -> Iterator[CarriedFunction]:
             name=name,
             a=a.size if a else None,
             b=b.size if b else None,
-            code=_code(left, name, right, name) if a and b else Code.ABSENT,
+            code=_code(left, a.name, right, b.name) if a and b else Code.ABSENT,
         )
 
 
@@ -319,7 +319,12 @@ def _sizes(obj: Object) -> dict[str, int]:
 
 def _group(name: str) -> str:
     match = _GROUPS.fullmatch(name)
-    return (match[1] or match[2]) if match else name
+    return (match[1] or match[2]) if match else _printable(name)
+
+
+def _printable(name: str) -> str:
+    """Return a name fit to print: in objects names are any bytes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _differences(

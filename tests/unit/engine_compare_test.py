@@ -133,3 +133,13 @@ def test_what_one_of_them_patches_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     comparison = compare(made(SHAPE, tmp_path / "a"), compile_source(FRAME, tmp_path / "b"))
     assert "what B patches cannot be read" in comparison.differences
+
+
+def test_names_that_are_no_text_can_be_printed(tmp_path: Path) -> None:
+    """Found by fuzzing: a name in an object is any bytes, a document has text."""
+    import msgspec
+
+    path = made(SHAPE, tmp_path / "a")
+    path.write_bytes(path.read_bytes().replace(b"init_module", b"init_m\xffd\xfele"))
+    comparison = compare(path, path)
+    assert b"init_m\\\\xffd" in msgspec.json.encode(comparison, enc_hook=str)

@@ -149,7 +149,7 @@ def small_tree(kernel: Kernel, folder: Path) -> Kernel:
 def test_an_outside_builder_works_in_a_copy(kernel: Kernel, tmp_path: Path) -> None:
     from lpharness.base.cache import Cache
     from lpharness.base.progress import SILENT
-    from lpharness.engine.builders.outside import Bench, Tool
+    from lpharness.engine.builders.outside import Tool, Workbench
     from lpharness.engine.compiler import find_compiler
 
     ours = small_tree(kernel, tmp_path)
@@ -157,7 +157,7 @@ def test_an_outside_builder_works_in_a_copy(kernel: Kernel, tmp_path: Path) -> N
     program.write_text(STAND_IN + 'echo made > "$out/$name.ko"\n')
     program.chmod(0o755)
     before = source(kernel, CMDLINE)
-    with Bench(find_compiler(kernel), tmp_path / "work", SILENT, Cache()) as bench:
+    with Workbench(find_compiler(kernel), tmp_path / "work", SILENT, Cache()) as bench:
         patch = bench.folder / "x.patch"
         patch.write_text(write_diff(CMDLINE, before, before + b"/* more */\n"))
         made = Kpatch(program).make(

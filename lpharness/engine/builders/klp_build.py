@@ -11,9 +11,9 @@ from pathlib import Path
 from lpharness.base.errors import InputError
 from lpharness.engine.builders.contract import Order
 from lpharness.engine.builders.outside import (
-    Bench,
     OutsideBuilder,
     Tool,
+    Workbench,
     find_program,
     require_programs,
 )
@@ -70,7 +70,7 @@ class KlpBuild(OutsideBuilder):
                          flex="flex", bison="bison", bc="bc")  # fmt: skip
         return Tool(program=program, version=f"klp-build of {kernel.release}")
 
-    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Bench) -> Path:
+    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Workbench) -> Path:
         """Run klp-build in a copy of the kernel's tree."""
         tree = folder / "tree"
         lay_out_kernel(order.kernel, tree, bench)

@@ -11,9 +11,9 @@ from pathlib import Path
 from lpharness.base.errors import HostError, InputError
 from lpharness.engine.builders.contract import Order
 from lpharness.engine.builders.outside import (
-    Bench,
     OutsideBuilder,
     Tool,
+    Workbench,
     find_program,
     require_programs,
 )
@@ -81,7 +81,7 @@ class Kpatch(OutsideBuilder):
         assert told is not None
         return Tool(program=program, version=f"kpatch-build {told[1]}")
 
-    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Bench) -> Path:
+    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Workbench) -> Path:
         """Run kpatch-build on a copy of the kernel's tree."""
         tree = folder / "tree"
         lay_out_kernel(order.kernel, tree, bench)

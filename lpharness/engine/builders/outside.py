@@ -83,7 +83,7 @@ class OutsideBuilder(ABC):
         """
 
     @abstractmethod
-    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Bench) -> Path:
+    def make(self, order: Order, tool: Tool, diff: Path, folder: Path, bench: Workbench) -> Path:
         """Run the tool in a private folder, which holds the diff, and return the module.
 
         Raises:
@@ -109,7 +109,7 @@ class OutsideBuilder(ABC):
         found = cache.find(_KIND, key)
 
         def build(folder: Path) -> None:
-            bench = Bench(compiler, folder / "work", progress, cache)
+            bench = Workbench(compiler, folder / "work", progress, cache)
             with bench:
                 (bench.folder / f"{order.name}.patch").write_text(
                     diff, encoding="utf-8", errors="surrogateescape"
@@ -164,7 +164,7 @@ class OutsideBuilder(ABC):
         return BuildError(f"{self.name}: {_short(what)}\n{more}", kind="outside-builder")
 
 
-class Bench:
+class Workbench:
     """A private folder in which a tool finds the kernel's compiler under its usual name."""
 
     def __init__(self, compiler: Compiler, folder: Path, progress: Progress, cache: Cache) -> None:
@@ -174,7 +174,7 @@ class Bench:
         self.cache = cache
         self.warnings: list[str] = []
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Workbench:
         programs = self.folder / "bin"
         programs.mkdir(parents=True)
         path = shutil.which(self.compiler.command)

@@ -14,7 +14,7 @@ from lpharness.kernels.model import Kernel
 from lpharness.sources.package import unpack_whole_source
 
 if TYPE_CHECKING:
-    from lpharness.engine.builders.outside import Bench
+    from lpharness.engine.builders.outside import Workbench
 
 _LEFT_BEHIND = frozenset({".git", "klp-tmp"})
 # Options that name files which only Debian's own build had.
@@ -31,7 +31,7 @@ def own_tree(kernel: Kernel) -> Path | None:
     return Path(path).expanduser().absolute() if kind == "tree" else None
 
 
-def lay_out_kernel(kernel: Kernel, folder: Path, bench: Bench) -> None:
+def lay_out_kernel(kernel: Kernel, folder: Path, bench: Workbench) -> None:
     """Put a configured tree of a kernel into ``folder``, with all that a full build needs.
 
     Raises:
@@ -57,7 +57,7 @@ def lay_out_kernel(kernel: Kernel, folder: Path, bench: Bench) -> None:
         _run(bench, kernel, folder, "configure the kernel", ["make", "olddefconfig"])
 
 
-def shipped_vmlinux(kernel: Kernel, folder: Path, bench: Bench) -> Path:
+def shipped_vmlinux(kernel: Kernel, folder: Path, bench: Workbench) -> Path:
     """Return the kernel's vmlinux, with its symbols and debug information.
 
     Raises:
@@ -93,7 +93,7 @@ def _mended(config: str) -> str:
     return config
 
 
-def _run(bench: Bench, kernel: Kernel, folder: Path, what: str, argv: list[str]) -> None:
+def _run(bench: Workbench, kernel: Kernel, folder: Path, what: str, argv: list[str]) -> None:
     done = bench.run(argv, folder=folder, kernel=kernel, what=what)
     if done.status != 0:
         said = done.said.strip().splitlines() or [f"exit status {done.status}"]
