@@ -24,9 +24,10 @@ from lpharness.engine.compiler import find_compiler
 from lpharness.engine.emit import build_diff
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
-from lpharness.sources.delta import write_diff
 from lpharness.sources.package import find_source
-from lpharness.sources.tree import SourceTree, prepare_tree
+from lpharness.sources.prepare import prepare_tree
+from lpharness.sources.tree import SourceTree
+from lpharness.sources.unified import unified_diff
 
 RECORDED_S = 1080.0
 """``make -j2 vmlinux`` of 6.1.192 with Debian's cloud configuration on the project's machine."""
@@ -71,7 +72,7 @@ def measure(
         Figure(name=f"make vmlinux ({where})", unit="s", samples=[whole]),
         Figure(
             name="one-file diff, share of that", unit="%",
-            samples=[100 * seconds / whole for seconds in diffs], bound=1.0,
+            samples=[100 * seconds / whole for seconds in diffs], goal=1.0,
         ),
     ]  # fmt: skip
     return Bench(kernel=found.release, figures=figures, load=(before, host_load()))
@@ -118,7 +119,8 @@ def _diff(tree: SourceTree) -> str:
             f"{tree.kernel.release}: {_FILE} is not what is measured with",
             hint="take a 6.1 or 6.12 kernel",
         )
-    return write_diff(_FILE, before, before.replace(_OLD.encode(), _NEW.encode(), 1))
+    text = before.decode("utf-8", "surrogateescape")
+    return unified_diff(_FILE, text, text.replace(_OLD, _NEW, 1))
 
 
 def _again(diff: str, kernel: Kernel, cache: Cache) -> float:

@@ -164,6 +164,8 @@ class Object:
     @property
     def machine_name(self) -> str:
         """The architecture's usual name, or its number."""
+        if self.machine == c.EM_X86_64 and self.bits == 32:
+            return "x32"
         return c.MACHINE_NAMES.get(self.machine, f"machine {self.machine}")
 
     def section(self, name: str) -> Section | None:

@@ -16,6 +16,7 @@ from lpharness.base.errors import InputError
 
 LARGEST = 32 << 20
 """Bytes of a diff that are read at most."""
+_LONGEST_PATH, _LONGEST_NAME = 1024, 200  # characters; the kernel's own stay far below
 NO_NEWLINE = "\\ No newline at end of file"
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _GIT = re.compile(r'diff --git ("?a/.*"?) ("?b/.*"?)$')
@@ -73,8 +74,9 @@ def tree_path(name: str) -> str:
         raise InputError(
             f"the path {name!r} leaves the kernel tree", hint="a diff may only name files in it"
         )
-    if not name.isprintable() or str(pure) == ".":
-        raise InputError(f"{name!r} is no path in the kernel tree")
+    long = len(name) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in pure.parts)
+    if not name.isprintable() or str(pure) == "." or long:
+        raise InputError(f"{name[:80]!r} is no path in the kernel tree")
     return str(pure)
 
 
@@ -90,7 +92,12 @@ def parse_diff(text: str) -> list[FileDiff]:
     """
     if len(text) > LARGEST:
         raise InputError(f"the diff is larger than {LARGEST >> 20} MiB")
-    found = list(_Parser(text).files())
+    parser = _Parser(text)
+    found = list(parser.files())
+    if not found and parser.modes:
+        raise InputError(
+            "the diff changes only the modes of files", hint="there is nothing to patch"
+        )
     if not found:
         raise InputError("no diff in it", hint="a unified diff is wanted: git diff, or diff -u")
     return found
@@ -100,6 +107,8 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
         self.at = 0
+        self.modes = 0
+        """Files of which only the mode changes."""
         if self.lines and self.lines[-1] == "":
             self.lines.pop()
 
@@ -144,7 +153,8 @@ class _Parser:
             self.at += 1
         old, new = _from_git(match, head)
         if old and new and old[2:] == new[2:]:  # less a/ and b/
-            return None  # a change of mode
+            self.modes += 1
+            return None
         return FileDiff(
             old=old, new=new, hunks=(), at=at, git=True, copied="copy from" in head
         )  # fmt: skip

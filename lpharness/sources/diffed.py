@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Self
 
 from lpharness.base.errors import InputError
-from lpharness.sources.apply import apply_file
+from lpharness.sources.apply import DoesNotApply, apply_file
 from lpharness.sources.diff import FileDiff, parse_diff, tree_path
 
 
@@ -35,11 +35,13 @@ class Diffed:
         Raises:
             InputError: the text is no diff, names paths outside the tree, or does not apply.
         """
+        changed: set[str] = set()
         for file in parse_diff(diff):
-            self._apply(file)
+            self._apply(file, changed)
         return self
 
-    def _apply(self, file: FileDiff) -> None:
+    def _apply(self, file: FileDiff, changed: set[str]) -> None:
+        """Apply what a diff does to one file, and add it to those that the diff has changed."""
         old = self._named(file.old, file) if file.old is not None else None
         new = self._named(file.new, file, beside=old) if file.new is not None else None
         before = b""
@@ -58,7 +60,17 @@ class Diffed:
                 hint="the change may be in this kernel",
                 kind="does-not-apply",
             )
-        applied = apply_file(file, before, new or old or "")
+        try:
+            applied = apply_file(file, before, new or old or "")
+        except DoesNotApply as error:
+            if old not in changed:
+                raise
+            raise DoesNotApply(
+                f"line {file.at} of the diff changes {old} again, and does not fit what it made of "
+                f"it before: {error.message}",
+                hint="is the same change in it twice?",
+            ) from None
+        changed |= {name for name in (old, new) if name}
         if old is not None and old != new and not file.copied:
             self.contents[old] = None
         if new is not None:

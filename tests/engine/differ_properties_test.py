@@ -192,3 +192,70 @@ def test_another_architecture_is_exit_status_3(tmp_path: Path, pair: tuple[Path,
     mixed = lpharness(tmp_path / "arm.o", pair[1])
     assert mixed.returncode == 2
     assert read_object(tmp_path / "arm.o").machine_name == "aarch64"
+
+
+CROSS = [
+    ("aarch64-linux-gnu", "aarch64"), ("s390x-linux-gnu", "s390x"),
+    ("powerpc64le-linux-gnu", "ppc64"), ("riscv64-linux-gnu", "riscv"),
+    ("i686-linux-gnu", "i386"), ("x86_64-linux-gnux32", "x32"),
+]  # fmt: skip
+SOURCE = """
+extern int other(int); static int count;
+__attribute__((noinline)) static int helper(int x) { count += x; return other(x) + 1; }
+int first(int x) { return helper(x) * FACTOR; }
+int second(int x) { return helper(x + 1); }
+"""
+
+
+def compiled(folder: Path, name: str, factor: int, *command: str) -> Path:
+    (folder / "unit.c").write_text(SOURCE)
+    target = folder / f"{name}.o"
+    subprocess.run(
+        [*command, "-O2", f"-DFACTOR={factor}", "-c", "unit.c", "-o", target.name],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return target
+
+
+@pytest.mark.parametrize(("target", "named"), CROSS)
+def test_code_of_another_architecture_is_not_judged(
+    target: str, named: str, tmp_path: Path
+) -> None:
+    found = program("clang")
+    if found is None:
+        pytest.skip("no clang on this host")
+    command = (found, f"--target={target}", "-ffunction-sections")
+    done = lpharness(*(compiled(tmp_path, name, f, *command) for name, f in (("a", 2), ("b", 3))))
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert f"objects for {named} can be read, but the differ cannot judge" in done.stderr
+
+
+KERNEL = ("-mcmodel=kernel", "-fno-pic", "-fcf-protection=none", "-mfentry", "-pg")
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("flags", [("-ffunction-sections", "-fdata-sections"), ()])
+def test_either_compiler_with_one_section_a_function_or_not(
+    compiler: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = program(compiler)
+    if found is None:
+        pytest.skip(f"no {compiler} on this host")
+    command = (found, *KERNEL, *flags)
+    done = lpharness(*(compiled(tmp_path, name, f, *command) for name, f in (("a", 2), ("b", 3))))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "changed  first", "patchable: 1 changed, 2 unchanged functions"
+    ]  # fmt: skip
+
+
+def test_objects_compiled_in_two_ways_are_warned_of(tmp_path: Path) -> None:
+    found = program("gcc")
+    assert found is not None
+    one = compiled(tmp_path, "a", 2, found, *KERNEL)
+    other = compiled(tmp_path, "b", 2, found, *KERNEL, "-ffunction-sections")
+    said = "warning: only one of the objects is compiled with -ffunction-sections"
+    assert said in lpharness(one, other).stdout
+    assert said not in lpharness(one, one).stdout
+    assert said not in lpharness(other, other).stdout

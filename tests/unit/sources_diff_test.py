@@ -184,3 +184,15 @@ def test_no_text_is_beyond_the_parser(text: str) -> None:
     except InputError:
         return
     assert files
+
+
+def test_a_diff_of_modes_alone() -> None:
+    text = "diff --git a/x.c b/x.c\nold mode 100644\nnew mode 100755\n"
+    with pytest.raises(InputError, match="changes only the modes of files"):
+        parse_diff(text)
+
+
+@pytest.mark.parametrize("name", ["fs/" + "x" * 300 + ".c", "fs/" * 500 + "x.c"])
+def test_a_name_that_no_file_system_has(name: str) -> None:
+    with pytest.raises(InputError, match="is no path in the kernel tree"):
+        tree_path(name)

@@ -12,24 +12,24 @@ from lpharness.engine.builders import Builder, Order
 from lpharness.engine.emit import NoChange
 from lpharness.engine.module import Module
 from lpharness.kernels.model import Kernel
-from lpharness.sources.delta import write_diff
-from lpharness.sources.tree import prepare_tree
+from lpharness.sources.prepare import prepare_tree
+from lpharness.sources.unified import unified_diff
 
 CMDLINE = "fs/proc/cmdline.c"
 NAME = "lph_contract"
 
 
-def source(kernel: Kernel, path: str) -> bytes:
+def source(kernel: Kernel, path: str) -> str:
     content = prepare_tree(kernel).read(path)
     assert content is not None
-    return content
+    return content.decode()
 
 
 def edited(kernel: Kernel, path: str, old: str, new: str) -> str:
     """Return the diff that replaces the first place where a text stands."""
     before = source(kernel, path)
-    assert old.encode() in before
-    return write_diff(path, before, before.replace(old.encode(), new.encode(), 1))
+    assert old in before
+    return unified_diff(path, before, before.replace(old, new, 1))
 
 
 class BuilderContract:
@@ -48,7 +48,7 @@ class BuilderContract:
     @pytest.fixture
     def diff(self, kernel: Kernel) -> str:
         """Let /proc/cmdline begin with other words."""
-        text = source(kernel, CMDLINE).decode()
+        text = source(kernel, CMDLINE)
         call = next(line for line in text.splitlines() if line.startswith("\tseq_put"))
         return edited(kernel, CMDLINE, call, f'\tseq_puts(m, "by a builder: ");\n{call}')
 
@@ -101,8 +101,8 @@ class BuilderContract:
         self, builder: Builder, kernel: Kernel, tmp_path: Path
     ) -> None:
         text = source(kernel, CMDLINE)
-        before = text.replace(b"\tseq_put", b"\tseq_nothing(m);\n\tseq_put", 1)
-        said = self.refused(builder, kernel, write_diff(CMDLINE, before, text), tmp_path)
+        before = text.replace("\tseq_put", "\tseq_nothing(m);\n\tseq_put", 1)
+        said = self.refused(builder, kernel, unified_diff(CMDLINE, before, text), tmp_path)
         assert "is in this kernel already" in said.message
 
     def test_a_diff_of_comments(self, builder: Builder, kernel: Kernel, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lpharness.engine.builders import Builder, Engine, KlpBuild, Kpatch, Order, 
 from lpharness.engine.compare import Code, compare
 from lpharness.engine.module import Module
 from lpharness.kernels import Kernel, resolve, with_headers
-from lpharness.sources.delta import write_diff
+from lpharness.sources.unified import unified_diff
 
 
 def stock() -> Kernel:
@@ -73,7 +73,7 @@ class Outside(BuilderContract):
     def test_the_users_tree_is_left_alone(self, kernel: Kernel, module: Module) -> None:
         root = Path(kernel.origin.spec.removeprefix("tree:"))
         image = root / "vmlinux"
-        assert (root / CMDLINE).read_bytes() == source(kernel, CMDLINE)
+        assert (root / CMDLINE).read_text() == source(kernel, CMDLINE)
         assert image.stat().st_mtime < module.path.stat().st_mtime
         assert not (root / "klp-tmp").exists()
 
@@ -140,7 +140,7 @@ def small_tree(kernel: Kernel, folder: Path) -> Kernel:
 
     root = folder / "tree"
     (root / CMDLINE).parent.mkdir(parents=True)
-    (root / CMDLINE).write_bytes(source(kernel, CMDLINE))
+    (root / CMDLINE).write_text(source(kernel, CMDLINE))
     (root / "vmlinux").touch()
     origin = msgspec.structs.replace(kernel.origin, spec=f"tree:{root}")
     return msgspec.structs.replace(kernel, origin=origin)
@@ -159,14 +159,14 @@ def test_an_outside_builder_works_in_a_copy(kernel: Kernel, tmp_path: Path) -> N
     before = source(kernel, CMDLINE)
     with Workbench(find_compiler(kernel), tmp_path / "work", SILENT, Cache()) as bench:
         patch = bench.folder / "x.patch"
-        patch.write_text(write_diff(CMDLINE, before, before + b"/* more */\n"))
+        patch.write_text(unified_diff(CMDLINE, before, before + "/* more */\n"))
         made = Kpatch(program).make(
             Order(kernel=ours, name="lph_x"), Tool(program=program, version=""), patch,
             bench.folder, bench,
         )  # fmt: skip
         assert made.read_text() == "made\n"
-        assert (bench.folder / "tree" / CMDLINE).read_bytes() == before + b"/* more */\n"
-    assert (tmp_path / "tree" / CMDLINE).read_bytes() == before
+        assert (bench.folder / "tree" / CMDLINE).read_text() == before + "/* more */\n"
+    assert (tmp_path / "tree" / CMDLINE).read_text() == before
     assert not bench.folder.exists()
 
 

@@ -328,6 +328,24 @@ def test_what_a_build_left_in_a_tree_is_not_in_the_way(
     assert digest(root) == before
 
 
+def test_the_same_change_twice_is_told_from_one_that_is_there(tree_61: SourceTree) -> None:
+    with pytest.raises(InputError, match=r"changes fs/proc/cmdline\.c again") as caught:
+        plan_diff(tree_61, cmdline_diff(tree_61) * 2)
+    assert caught.value.hint == "is the same change in it twice?"
+
+
+def test_a_configuration_that_looks_old_is_left_as_it_is(
+    own_tree: SourceTree, tmp_path: Path
+) -> None:
+    """kbuild would remove what it made of .config, and make it anew: in the user's own tree."""
+    root = own_tree.layers[0]
+    (root / ".config").touch()
+    before = digest(root)
+    aside = Cache(tmp_path / "cache")  # nothing of this tree is known there
+    assert Makefiles(own_tree, find_compiler(own_tree.kernel), cache=aside).unit(CMDLINE)
+    assert digest(root) == before
+
+
 def digest(folder: Path) -> str:
     names = sorted(f"{path} {path.lstat().st_mtime_ns}" for path in folder.rglob("*"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()

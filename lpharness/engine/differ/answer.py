@@ -273,6 +273,11 @@ def _warnings(judgement: Judgement) -> list[str]:
     before, after = (compiler_of(view.object) for view in (judgement.original, judgement.patched))
     if before != after:
         found.append(f"the objects come from different compilers: {before!r}, {after!r}")
+    if _split(judgement.original) != _split(judgement.patched):
+        found.append(
+            "only one of the objects is compiled with -ffunction-sections: code may differ for "
+            "that alone"
+        )
     for needed in judgement.needed.values():
         original = judgement.pairs.original_of.get(id(needed.atom))
         if original is not None:
@@ -281,3 +286,11 @@ def _warnings(judgement: Judgement) -> list[str]:
                 "read-only data"
             )
     return found
+
+
+def _split(view: View) -> bool:
+    """Say whether each function has a section of its own."""
+    homes = Counter(
+        id(atom.section) for atom in view.atoms if atom.is_function and atom.role is Role.CODE
+    )
+    return all(count == 1 for count in homes.values())

@@ -44,6 +44,11 @@ _BLOCK = re.compile(
     re.MULTILINE,
 )
 
+# What the top Makefile is told: its configuration is as it should be (it would make another one,
+# and begin by removing the old one, through the overlay's links, from the user's own tree), and,
+# since 6.13, where it is.
+_AS_IT_IS = ("may-sync-config=", "need-compiler=1", "objtree=.", "srcroot=.")
+
 _NO_RULE = re.compile(r"No rule to make target '(scripts/[\w./-]+)', needed by")
 _HOST_PROGRAMS = 4  # at most so many for one object
 
@@ -280,7 +285,7 @@ class Makefiles:
         release = self.tree.kernel.release
         done = run(
             ["make", "--no-print-directory", "-rRs", "sub_make_done=1", "ARCH=x86",
-             f"CC={self.compiler.command}", f"KERNELRELEASE={release}",
+             f"CC={self.compiler.command}", f"KERNELRELEASE={release}", *_AS_IT_IS,
              "--eval", f"{_ASK}: ; @env -0", _ASK],
             folder=overlay.folder, environment={}, what="ask kbuild for its flags",
         )  # fmt: skip

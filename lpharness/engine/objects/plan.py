@@ -272,7 +272,10 @@ class _Planner:
         code = what is not What.CHANGED or code_of(_text(before)) != code_of(_text(after))
         if not code:
             return TouchedFile(
-                path=path, what=what, code=False, note="no change in code, only in comments"
+                path=path,
+                what=what,
+                code=False,
+                note="no change in code, only in comments or spacing",
             )
         found, why_none = self._units_of(path, what)
         if not why_none:  # in code that this kernel does not have, layouts don't matter
