@@ -34,14 +34,14 @@ demo: setup ## Patch real kernels live, and back; ends with verdicts and a repor
 	else echo "SKIPPED $(FIX): the archive has $(FIX_KERNEL) no more"; fi
 
 test: setup ## Run every test: without guests on all CPUs, then those that boot guests.
-	$(BIN)/pytest --numprocesses auto tests/unit tests/engine $(PYTEST_ARGS)
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto tests/unit tests/engine tests/fuzz $(PYTEST_ARGS)
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine --ignore tests/fuzz $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that need no guest.
-	$(BIN)/pytest --numprocesses auto tests/unit tests/engine $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto tests/unit tests/engine tests/fuzz $(PYTEST_ARGS)
 
 test-vm: setup ## Run the tests that boot guests.
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine $(PYTEST_ARGS)
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/engine --ignore tests/fuzz $(PYTEST_ARGS)
 
 test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and try all profiles.
 	ci/install-packages ci/kernel-build-packages.txt

@@ -80,8 +80,8 @@ def measure(
 
 def _download(kernel: Kernel, progress: Progress) -> None:
     """See that the user's cache has all packages."""
-    if not kernel.origin.version:
-        return  # a tree of the user's own
+    if not kernel.origin.package:
+        return  # built here
     with _empty_cache() as cache:
         archive = Archive(cache, progress=progress)
         archive.download(find_source(kernel.origin.version, archive))
@@ -128,7 +128,7 @@ def _again(diff: str, kernel: Kernel, cache: Cache) -> float:
     with tempfile.TemporaryDirectory(prefix="lpharness-bench-") as folder:
         file = Path(folder) / f"{_NAME}.patch"
         file.write_text(diff, encoding="utf-8", errors="surrogateescape")
-        spec = kernel.origin.spec if not kernel.origin.version else f"debian:{kernel.release}"
+        spec = kernel.origin.spec if not kernel.origin.package else f"debian:{kernel.release}"
         command = [
             sys.executable, "-m", "lpharness.cli", "build", str(file), "-k", spec,
             "--name", _NAME,

@@ -76,7 +76,7 @@ def modules(
         Bytes(compile_source(text, tmp_path_factory.mktemp("module")).read_bytes())
         for text in texts
     ]
-    corpus = request.config.getoption("--fuzz-corpus")
+    corpus = request.config.getoption("--fuzz-corpus", None)
     return found + [Bytes(path.read_bytes()) for path in sorted(corpus.glob("*.[ok]*"))] if (
         corpus
     ) else found  # fmt: skip

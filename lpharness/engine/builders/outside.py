@@ -179,11 +179,15 @@ class Workbench:
         programs.mkdir(parents=True)
         path = shutil.which(self.compiler.command)
         assert path is not None  # `find_compiler` has called it
-        (programs / "gcc").symlink_to(path)
+        (programs / self._family).symlink_to(path)
         return self
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _family(self) -> str:
+        return "clang" if "clang" in self.compiler.version else "gcc"
 
     def run(self, argv: list[str], *, folder: Path, kernel: Kernel, what: str) -> Ended:
         """Run a program that builds kernels.
@@ -198,7 +202,7 @@ class Workbench:
                 "PATH": f"{self.folder / 'bin'}:{os.environ.get('PATH', os.defpath)}",
                 "HOME": str(self.folder),
                 "TMPDIR": str(self.folder),
-                "MAKEFLAGS": f" -- KERNELRELEASE={kernel.release}",
+                "MAKEFLAGS": f" -- KERNELRELEASE={kernel.release} CC={self._family}",
                 **{name: os.environ[name] for name in keep if name in os.environ},
             },
             what=what,

@@ -26,8 +26,10 @@ _MENDED = {
 
 
 def own_tree(kernel: Kernel) -> Path | None:
-    """Return the tree that a kernel named ``tree:PATH`` was built in."""
+    """Return the tree that a kernel named ``tree:PATH`` or ``built:…`` was built in."""
     kind, _, path = kernel.origin.spec.partition(":")
+    if kind == "built":
+        return kernel.headers
     return Path(path).expanduser().absolute() if kind == "tree" else None
 
 
