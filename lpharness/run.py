@@ -13,7 +13,6 @@ from msgspec import Struct
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
-from lpharness.engine.build import Module, build_module
 from lpharness.guests import backend as find_backend
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build as build_image
@@ -21,8 +20,9 @@ from lpharness.images.model import Image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
 from lpharness.results.folder import RunFolder
-from lpharness.results.model import CheckResult, Evidence, Trial, TrialId, Verdict
+from lpharness.results.model import Build, CheckResult, Evidence, Trial, TrialId, Verdict
 from lpharness.timeline.events import Phase
+from lpharness.trial.build import CaseBuild, build_case
 from lpharness.trial.plan import Pace, Plan
 from lpharness.trial.runner import run_trial
 from lpharness.workloads import find as find_workload
@@ -58,6 +58,7 @@ class Refused(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     evidence: tuple[Evidence, ...] = ()
+    build: Build | None = None
 
 
 class Listener(Protocol):
@@ -78,17 +79,20 @@ def plan_run(request: Request, progress: Progress = SILENT) -> list[Plan | Refus
 
     Raises:
         InputError: a kernel, workload, variant or backend that does not exist, a workload that a
-            case cannot drive, the same trial twice, or a source that does not build.
+            case cannot drive, the same trial twice, or nothing but cases that are themselves at
+            fault: a source that does not compile, say.
         HostError: the archive, compiler or disk did not do its part.
     """
     _refuse_unknown(request)
     seed = request.seed if request.seed is not None else random.SystemRandom().getrandbits(32)
     entries: list[Plan | Refused] = []
+    builds: list[CaseBuild] = []
     for spec in request.kernels:
         kernel = with_headers(resolve(spec, progress=progress), progress=progress)
         for case in request.cases:
-            entries += _plan_case(request, case, kernel, seed, progress)
+            entries += _plan_case(request, case, kernel, seed, progress, builds)
     _refuse_twins(entries)
+    _refuse_bad_input(builds)
     return entries
 
 
@@ -145,12 +149,27 @@ def _refuse_twins(entries: Sequence[Plan | Refused]) -> None:
         seen.add(entry.id.slug)
 
 
+def _refuse_bad_input(builds: Sequence[CaseBuild]) -> None:
+    """Refuse a run of nothing but cases that somebody has to mend first.
+
+    One of them among others must not keep those from being tried: then it is a result.
+    """
+    errors = [build.error for build in builds if build.error is not None and build.bad_input]
+    if errors and len(errors) == len(builds):
+        raise errors[0]
+
+
 def _workloads(request: Request, case: Case) -> list[Workload]:
     return [find_workload(name) for name in request.workloads or case.workloads[:1]]
 
 
 def _plan_case(
-    request: Request, case: Case, kernel: Kernel, seed: int, progress: Progress
+    request: Request,
+    case: Case,
+    kernel: Kernel,
+    seed: int,
+    progress: Progress,
+    builds: list[CaseBuild],
 ) -> Iterator[Plan | Refused]:
     trials = list(
         itertools.product(
@@ -163,15 +182,17 @@ def _plan_case(
             trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
             yield Refused(id=trial_id, verdict=Verdict.SKIP, reason=reason)
         return
-    modules = tuple(build_module(case, m, kernel, progress=progress) for m in case.modules)
+    built = build_case(case, kernel, progress)
+    builds.append(built)
     for workload, variant, repeat in trials:
         trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
-        if problems := _problems(modules):
+        if not built.to_be_run:
             yield Refused(
                 id=trial_id,
-                verdict=Verdict.FAIL,
-                reason=problems[0].seen,
-                evidence=problems,
+                verdict=built.build.verdict,
+                reason=f"build: {built.build.summary}",
+                evidence=built.evidence,
+                build=built.build,
             )
             continue
         yield Plan(
@@ -185,7 +206,8 @@ def _plan_case(
                 accelerator=request.accelerator,
             ),
             workload=workload,
-            modules=modules,
+            modules=built.modules,
+            build=built.build,
             variant=variant,
             fresh=request.fresh,
             pace=request.pace,
@@ -223,14 +245,6 @@ def _meant_for(case: Case, kernel: Kernel) -> bool:
     return any(fnmatch(name, pattern) for pattern in case.kernels for name in names)
 
 
-def _problems(modules: Sequence[Module]) -> tuple[Evidence, ...]:
-    return tuple(
-        Evidence(what=f"inspection of {module.name}.ko", seen=str(problem), good=False)
-        for module in modules
-        for problem in module.inspection.problems
-    )
-
-
 def _image(case: Case, workload: Workload, kernel: Kernel, progress: Progress) -> Image:
     recipe = "debian" if "debian" in (case.image, workload.image) else case.image
     wanted = case.guest_modules + (case.target.modules if case.target else ())
@@ -240,15 +254,16 @@ def _image(case: Case, workload: Workload, kernel: Kernel, progress: Progress) -
 def _write_refusal(refused: Refused, folder: RunFolder) -> Trial:
     """Write the document of a trial whose answer needs no guest."""
     trial_folder = folder.trial(refused.id)
-    trial = trial_folder.begin(refused.id, Phase.BUILD)
-    trial.checks = (
-        CheckResult(
-            check="inspection",
-            verdict=refused.verdict,
-            summary=refused.reason,
-            evidence=refused.evidence,
-        ),
-    )
+    trial = trial_folder.begin(refused.id, Phase.BUILD, build=refused.build)
+    if refused.evidence:
+        trial.checks = (
+            CheckResult(
+                check="inspection",
+                verdict=refused.verdict,
+                summary=refused.evidence[0].seen,
+                evidence=refused.evidence,
+            ),
+        )
     trial.verdict, trial.reason = refused.verdict, refused.reason
     trial.finished = True
     trial_folder.write(trial)

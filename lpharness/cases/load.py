@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,27 @@ _LARGEST = 1 << 20  # bytes; a case.toml is a few kilobytes
 def bundled() -> list[str]:
     """Return the names of the cases that travel with lpharness, sorted."""
     return sorted(file.parent.name for file in data_dir("patches").glob(f"*/{FILE_NAME}"))
+
+
+def tagged(tags: Collection[str], among: Sequence[Case] | None = None) -> list[Case]:
+    """Return the cases that have one of some tags.
+
+    Args:
+        tags: at least one.
+        among: the cases to choose from; the bundled ones unless given.
+
+    Raises:
+        InputError: none has one of them; the message names the tags that there are.
+    """
+    cases = [load(name) for name in bundled()] if among is None else among
+    found = [case for case in cases if not set(tags).isdisjoint(case.tags)]
+    if not found:
+        there = sorted({tag for case in cases for tag in case.tags})
+        raise InputError(
+            f"no case is tagged {' or '.join(tags)}",
+            hint=f"there are {', '.join(there)}" if there else "none has a tag",
+        )
+    return found
 
 
 def load(name_or_path: str | Path) -> Case:

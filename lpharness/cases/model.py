@@ -187,6 +187,8 @@ class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transition_s: float = 30.0
     """Longest transition in guest seconds that is still fine; see `transition_bound`."""
     stall: Stall | None = None
+    refused: str = ""
+    """The kind of refusal with which the engine must answer; then nothing is run."""
     xfail: str = ""
     """Why the case is expected to fail; then a failure is ``xfail`` and a pass ``xpass``."""
     force: bool = False

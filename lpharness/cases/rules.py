@@ -123,13 +123,14 @@ def _file_inside(case: Case, where: str, name: str) -> Iterator[Fault]:
 
 
 def _probes(case: Case) -> Iterator[Fault]:
-    if not case.probes and case.flaw is None:
+    visible = case.flaw is not None or bool(case.expect.refused)
+    if not case.probes and not visible:
         yield "probe", "is missing", "a case must make its change visible: a [[probe]] or a [flaw]"
     yield from _unique("probe", (probe.name for probe in case.probes))
     modules = {module.name for module in case.modules}
     for index, probe in enumerate(case.probes):
         yield from _probe(f"probe[{index}]", probe, modules)
-    if case.flaw is None and all(
+    if not visible and all(
         probe.states["original"] == probe.states["patched"] for probe in case.probes
     ):
         yield (

@@ -45,7 +45,9 @@ def _again(folder: TrialFolder, trial: Trial) -> Trial:
 
 def _refused(trial: Trial) -> bool:
     """Whether the answer was known before anything was booted, so that nothing was recorded."""
-    return trial.finished and any(result.check == "inspection" for result in trial.checks)
+    inspected = any(result.check == "inspection" for result in trial.checks)
+    unbuilt = trial.build is not None and trial.build.verdict is not Verdict.PASS
+    return trial.finished and (inspected or unbuilt)
 
 
 def _of_the_harness(trial: Trial) -> list[CheckResult]:

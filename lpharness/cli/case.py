@@ -10,7 +10,7 @@ import typer
 from lpharness.cli.output import answers, print_json
 
 if TYPE_CHECKING:
-    from lpharness.cases.model import Case, ModuleSource, Outcome
+    from lpharness.cases.model import Case, ModuleSource, Outcome, Signs
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List the cases, show one, or begin a new one."
@@ -20,14 +20,19 @@ _JSON = typer.Option(False, "--json", help="Print one JSON document on stdout.")
 
 
 @app.command("list")
-def list_cases(as_json: bool = _JSON) -> None:
+def list_cases(
+    tag: list[str] = typer.Option(
+        [], "--tag", metavar="TAG", help="Only cases with this tag. Repeatable: one is enough."
+    ),
+    as_json: bool = _JSON,
+) -> None:
     """List the bundled cases.
 
-    Example: lpharness case list
+    Example: lpharness case list --tag quick
     """
-    from lpharness.cases import bundled, load
+    from lpharness.cases import bundled, load, tagged
 
-    cases = [load(name) for name in bundled()]
+    cases = tagged(tag) if tag else [load(name) for name in bundled()]
     if as_json:
         print_json(cases)
         return
@@ -38,8 +43,10 @@ def list_cases(as_json: bool = _JSON) -> None:
     table.add_column("case", no_wrap=True)
     table.add_column("what it is")
     table.add_column("default workload", no_wrap=True)
+    table.add_column("tags")
     for case in cases:
-        table.add_row(*map(Text, (case.name, case.title, case.workloads[0])))
+        cells = (case.name, case.title, case.workloads[0], " ".join(case.tags))
+        table.add_row(*map(Text, cells))
     answers().print(table)
 
 
@@ -125,15 +132,31 @@ def _lines(case: Case) -> list[str]:
         lines += [
             f"             {state}: {_outcome(outcome)}" for state, outcome in probe.states.items()
         ]
+    if case.flaw:
+        lines.append("flaw")
+        lines += [f"             $ {line}" for line in case.flaw.run.strip().splitlines()]
+        lines.append(f"             without the patch: {_signs(case.flaw.unpatched)}")
+        lines.append(f"             with the patch: {_outcome(case.flaw.patched)}")
     if stall := case.expect.stall:
         lines.append(
             f"expect     a stall of {stall.seconds:g} s: {stall.comm} in {stall.function}, "
             f"until `{stall.release}`"
         )
+    if case.expect.refused:
+        lines.append(f"expect     to be refused: {case.expect.refused}")
     if case.expect.xfail:
         lines.append(f"expect     to fail: {case.expect.xfail}")
     lines += [f"see        {key}: {value}" for key, value in case.references.items()]
     return lines
+
+
+def _signs(signs: Signs) -> str:
+    parts = [_outcome(signs.outcome)] if signs.outcome else []
+    if signs.on_console:
+        kinds = " or ".join(signs.console) or "anything bad"
+        where = f" in {' or '.join(signs.functions)}" if signs.functions else ""
+        parts.append(f"{kinds}{where} on the console")
+    return ", ".join(parts)
 
 
 def _source(module: ModuleSource) -> str:

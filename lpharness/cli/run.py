@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lpharness.cli.output import TerminalProgress, print_json
+
+if TYPE_CHECKING:
+    from lpharness.cases import Case
 
 app = typer.Typer(add_completion=False)
 
@@ -24,8 +27,12 @@ class Accelerator(StrEnum):
 @app.command()
 def run(
     cases: Annotated[
-        list[str], typer.Argument(help="Bundled cases by name, or folders with a case.toml.")
-    ],
+        list[str],
+        typer.Argument(
+            metavar="[CASE]...", help="Bundled cases by name, or folders with a case.toml."
+        ),
+    ] = [],  # noqa: B006 — typer copies it
+    *,
     kernel: Annotated[
         list[str],
         typer.Option(
@@ -39,6 +46,14 @@ def run(
     workload: Annotated[
         list[str], typer.Option("-w", "--workload", help="Default: the case's first. Repeatable.")
     ] = [],  # noqa: B006 — typer copies it
+    tag: Annotated[
+        list[str],
+        typer.Option(
+            "--tag",
+            help="Only cases with this tag, for example quick or long; of the bundled ones, if no "
+            "case is named. Repeatable: one of them is enough.",
+        ),
+    ] = [],  # noqa: B006
     variant: Annotated[
         list[str], typer.Option("--variant", help="Only these variants of the cases.")
     ] = [],  # noqa: B006
@@ -67,11 +82,12 @@ def run(
 ) -> None:
     """Try cases on kernels under workloads, and judge what was seen.
 
-    Example: lpharness run cmdline hot-syscall -k debian:6.1-cloud -k debian:6.12-cloud
+    Examples: lpharness run cmdline hot-syscall -k debian:6.1-cloud -k debian:6.12-cloud
+
+    lpharness run --tag quick -k debian:6.1-cloud
 
     Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
     """
-    from lpharness.cases import load
     from lpharness.cli.live import RunView
     from lpharness.results.folder import RunFolder
     from lpharness.results.story import stories
@@ -79,7 +95,7 @@ def run(
     from lpharness.run import Request, execute, exit_status, plan_run
 
     request = Request(
-        cases=tuple(load(case) for case in cases),
+        cases=_chosen(cases, tag),
         kernels=tuple(kernel),
         workloads=tuple(workload),
         variants=tuple(variant),
@@ -107,3 +123,16 @@ def run(
         found = {story.trial.id.slug: story.figures for story in stories(folder)}
         view.summarise(trials, found, reports)
     raise typer.Exit(exit_status(trials))
+
+
+def _chosen(names: list[str], tags: list[str]) -> tuple[Case, ...]:
+    from lpharness.base.errors import InputError
+    from lpharness.cases import load, tagged
+
+    if not names and not tags:
+        raise InputError(
+            "no case is named",
+            hint="`lpharness case list` shows the bundled ones; --tag takes a set",
+        )
+    cases = [load(name) for name in names]
+    return tuple(tagged(tags, cases if names else None) if tags else cases)

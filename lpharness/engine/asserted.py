@@ -22,6 +22,9 @@ class Fault(NamedTuple):
 class NotAsAsserted(InputError):
     """A module is not what its case says it is."""
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, kind="not-as-asserted")
+
 
 def hold_against_case(case: Case, module: ModuleSource, inspection: Inspection) -> None:
     """Refuse a module that is not what its case says: a trial of it would prove nothing.

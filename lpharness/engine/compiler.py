@@ -50,6 +50,7 @@ def find_compiler(kernel: Kernel) -> Compiler:
             f"{kernel.release} was built with {built_with.strip() or 'an unknown compiler'}; "
             "modules can be built with gcc and clang only",
             hint="CONFIG_CC_VERSION_TEXT in the kernel's config says so",
+            kind="compiler",
         )
     for command in commands:
         version = first_line(command)
@@ -61,6 +62,7 @@ def find_compiler(kernel: Kernel) -> Compiler:
         f"{kernel.release} was built with {built_with}, and no {package.replace('-', ' ')} "
         "is on this host",
         hint=f"install it: apt install {package}",
+        kind="compiler",
     )
 
 

@@ -125,10 +125,13 @@ def _failure(source: Path, text: str, status: int) -> BuildError | HostError:
     if "No space left on device" in text:
         return HostError(f"no space left while building {source}", hint="free some space")
     if match := _ERROR.search(text):
-        return BuildError(f"{match['where']}: {match['what']}\n{text}")
+        return BuildError(f"{match['where']}: {match['what']}\n{text}", kind="does-not-compile")
     if match := _MODPOST.search(text):
         return BuildError(
             f"{source}: {match['what']}\n{text}",
             hint="the kernel exports no such symbol to modules",
+            kind="does-not-compile",
         )
-    return BuildError(f"{source}: kbuild failed (make exit status {status})\n{text}")
+    return BuildError(
+        f"{source}: kbuild failed (make exit status {status})\n{text}", kind="does-not-compile"
+    )

@@ -24,7 +24,7 @@ import msgspec
 
 from lpharness.base.errors import HostError, InputError
 from lpharness.results.files import ASIDE, write_atomically
-from lpharness.results.model import SCHEMA, Provenance, Trial, TrialId, Verdict
+from lpharness.results.model import SCHEMA, Build, Provenance, Trial, TrialId, Verdict
 from lpharness.timeline.events import Event
 from lpharness.timeline.recorder import read_timeline
 
@@ -81,6 +81,7 @@ class TrialFolder:
         id: TrialId,  # noqa: A002
         phase: str,
         provenance: Provenance | None = None,
+        build: Build | None = None,
         *,
         prepare: Callable[[Path], None] = lambda _: None,
     ) -> Trial:
@@ -98,6 +99,7 @@ class TrialFolder:
             id=id,
             verdict=Verdict.ERROR,
             reason="",
+            build=build,
             provenance=provenance or Provenance(),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

@@ -1,11 +1,12 @@
-"""JUnit XML: a suite for each trial, a test case for each check.
+"""JUnit XML: a suite for each trial, a test case for its build and for each check.
 
 Mapping: ``fail`` and ``xpass`` are failures, ``error`` is an error, ``skip`` and ``xfail`` are
 skipped (as pytest writes them). A trial whose verdict its checks do not explain (the guest never
 came, the harness was killed) has one more test case named ``trial``.
 
 JUnit has no one schema; what is written fits the strictest that is in wide use, Jenkins's
-``junit-10.xsd``. Checks take no time worth telling: a suite's time is its trial's.
+``junit-10.xsd``. Checks take no time worth telling: a suite's time is its trial's, with the
+build's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
-from lpharness.results.model import CheckResult, Trial, Verdict, worst
+from lpharness.results.model import Build, CheckResult, Trial, Verdict, worst
 from lpharness.results.text import block, one_line, visible
 
 
@@ -39,12 +40,14 @@ def _suite(trial: Trial) -> TestSuite:
     suite = TestSuite(slug)
     for name, value in _properties(trial):
         suite.add_property(visible(name), visible(value))
+    if trial.build is not None:
+        suite.add_testcase(_build(trial.build, slug))
     for check in trial.checks:
         case = TestCase(one_line(check.check), classname=slug)
         case.result = _outcome(check.verdict, check.summary)
         case.system_out = evidence_text(check)
         suite.add_testcase(case)
-    if not trial.checks or worst(check.verdict for check in trial.checks) is not trial.verdict:
+    if not trial.verdicts or worst(trial.verdicts) is not trial.verdict:
         case = TestCase("trial", classname=slug)
         case.result = _outcome(trial.verdict, trial.reason)
         suite.add_testcase(case)
@@ -53,11 +56,22 @@ def _suite(trial: Trial) -> TestSuite:
     return suite
 
 
+def _build(build: Build, slug: str) -> TestCase:
+    case = TestCase("build", classname=slug, time=round(build.seconds, 3))
+    case.result = _outcome(build.verdict, build.summary)
+    case.system_out = "\n".join(filter(None, (build.summary, block(build.detail), build.hint)))
+    return case
+
+
 def _set_times(root: JUnitXml, trials: Sequence[Trial]) -> None:
     """Write each trial's time; the library's statistics know only those of test cases."""
     for suite, trial in zip(root, trials, strict=True):
-        suite.time = round(trial.seconds, 3)
-    root.time = round(sum(trial.seconds for trial in trials), 3)
+        suite.time = round(_seconds(trial), 3)
+    root.time = round(sum(map(_seconds, trials)), 3)
+
+
+def _seconds(trial: Trial) -> float:
+    return trial.seconds + (trial.build.seconds if trial.build else 0.0)
 
 
 def _outcome(verdict: Verdict, said: str) -> list[FinalResult]:

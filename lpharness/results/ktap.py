@@ -1,4 +1,6 @@
-"""KTAP version 1, the kernel's own test format: a test for each trial, a subtest for each check.
+"""KTAP version 1, the kernel's own test format: a test for each trial.
+
+Its subtests are the build and each check.
 
 Source: ``Documentation/dev-tools/ktap.rst``. A nested test's lines are indented by two spaces and
 its plan comes before its results; ``#`` begins a directive, so no description may hold one.
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lpharness.results.junit import evidence_text
-from lpharness.results.model import CheckResult, Trial, Verdict
+from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import one_line
 
 _NAME = 120
@@ -25,15 +27,24 @@ def ktap(trials: Sequence[Trial]) -> str:
 
 def _trial(number: int, trial: Trial) -> Iterator[str]:
     name = _description(trial.id.slug)
-    if trial.checks:
+    if trial.verdicts:
         yield "  KTAP version 1"
         yield f"  # Subtest: {name}"
-        yield f"  1..{len(trial.checks)}"
-        for place, check in enumerate(trial.checks, 1):
+        yield f"  1..{len(trial.verdicts)}"
+        before = 0
+        if trial.build is not None:
+            before = 1
+            yield from (f"  {line}" for line in _build(trial.build))
+        for place, check in enumerate(trial.checks, 1 + before):
             yield from (f"  {line}" for line in _check(place, check))
     if trial.verdict is not Verdict.PASS:
         yield f"# {name}: {one_line(trial.reason)}"
     yield _result(number, name, trial.verdict, trial.reason)
+
+
+def _build(build: Build) -> Iterator[str]:
+    yield f"# build: {one_line(build.summary)}, {build.seconds:.1f} s"
+    yield _result(1, "build", build.verdict, build.summary)
 
 
 def _check(number: int, check: CheckResult) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lpharness.results.figures import Figures
-from lpharness.results.model import CheckResult, Trial, Verdict
+from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import block, one_line, seconds
 
 SIGNS = {
@@ -46,14 +46,14 @@ def headline(trials: Sequence[Trial]) -> str:
 
 
 def _table(rows: Sequence[tuple[Trial, Figures]]) -> Iterator[str]:
-    yield "| | case | kernel | workload | patched in | unpatched in | took | |"
-    yield "|---|---|---|---|--:|--:|--:|---|"
+    yield "| | case | kernel | workload | built in | patched in | unpatched in | took | |"
+    yield "|---|---|---|---|--:|--:|--:|--:|---|"
     used = 0
     for number, (trial, found) in enumerate(rows):
         row = _row(trial, found)
         used += len(row)
         if used > _LONGEST // 2:
-            yield f"| | … {len(rows) - number} more | | | | | | |"
+            yield f"| | … {len(rows) - number} more | | | | | | | |"
             return
         yield row
 
@@ -66,6 +66,7 @@ def _row(trial: Trial, found: Figures) -> str:
         _cell(case),
         _cell(id_.kernel),
         _cell(id_.workload),
+        _built(trial.build),
         seconds(found.patching_s),
         seconds(found.unpatching_s),
         seconds(trial.seconds or None),
@@ -74,10 +75,19 @@ def _row(trial: Trial, found: Figures) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def _built(build: Build | None) -> str:
+    if build is None or build.verdict is Verdict.PASS:
+        return seconds(build.seconds if build else None)
+    return f"{SIGNS[build.verdict]} {_cell(build.kind or build.verdict.value)}"
+
+
 def _details(trial: Trial) -> Iterator[str]:
     yield f"<details><summary>{SIGNS[trial.verdict]} {_plain(trial.id.slug)}</summary>"
     yield ""
     yield f"**{trial.verdict.value}**: {_plain(trial.reason)}"
+    if trial.build is not None and trial.build.detail:
+        yield ""
+        yield from _fenced(block(trial.build.detail, 3000, 40))
     for check in trial.checks:
         if check.verdict in _LOUD:
             yield ""

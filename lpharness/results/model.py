@@ -77,6 +77,32 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of building a trial's modules: a phase with a verdict and a time of its own."""
+
+    verdict: Verdict
+    """``pass`` when they were built, ``fail`` when the engine refused the patch, ``error`` when
+    something else kept it from being built; ``xfail`` and ``xpass`` where a refusal is expected."""
+    kind: str = ""
+    """The refusal's stable word; empty when they were built."""
+    reason: str = ""
+    """Why it was refused, one line."""
+    detail: str = ""
+    """More lines of that, for example the compiler's."""
+    hint: str = ""
+    seconds: float = 0.0
+    """Host seconds; next to nothing where the same had been built before."""
+    cached: bool = False
+    """Whether everything had been built before."""
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        if not self.kind and not self.reason:
+            return "built before" if self.cached else "built"
+        return f"{self.kind}: {self.reason}" if self.kind else self.reason
+
+
 class Provenance(Struct, kw_only=True, omit_defaults=True):
     """What exactly was tested, and with what."""
 
@@ -133,13 +159,15 @@ class TrialId(Struct, frozen=True, kw_only=True):
 
 
 class Trial(Struct, kw_only=True):
-    """The document of one trial."""
+    """The document of one trial: its build and its run, each with a time of its own."""
 
     id: TrialId
     verdict: Verdict
     reason: str
     """One line: the worst check's summary, or why there is no answer."""
     checks: tuple[CheckResult, ...] = ()
+    build: Build | None = None
+    """``None`` for a trial that is not meant to be."""
     provenance: Provenance = field(default_factory=Provenance)
     phases: dict[str, float] = field(default_factory=dict)
     """Host seconds spent in each phase."""
@@ -151,3 +179,9 @@ class Trial(Struct, kw_only=True):
     timeline: str = "timeline.jsonl"
     console: str = "console.log"
     schema: int = SCHEMA
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the trial's own is drawn from: the build's verdict and the checks'."""
+        build = () if self.build is None else (self.build.verdict,)
+        return (*build, *(check.verdict for check in self.checks))

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lpharness.results.figures import Figures
-from lpharness.results.model import Trial, Verdict
+from lpharness.results.model import Build, Trial, Verdict
 from lpharness.results.text import one_line, seconds
 
 COLOURS = {
@@ -26,11 +26,15 @@ def verdict_table(trials: Sequence[Trial], figures: Mapping[str, Figures] | None
 
     Args:
         trials: what to show, in order.
-        figures: by `TrialId.slug`, for the transition's time; without it that column is left out.
+        figures: by `TrialId.slug`, for the times of build and transition; without it those columns
+            are left out.
     """
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     table.add_column("verdict", no_wrap=True)
     table.add_column("trial", overflow="fold")
+    with_build = figures is not None and any(trial.build for trial in trials)
+    if with_build:
+        table.add_column("built in", justify="right", no_wrap=True)
     if figures is not None:
         table.add_column("patched in", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
@@ -40,11 +44,20 @@ def verdict_table(trials: Sequence[Trial], figures: Mapping[str, Figures] | None
     for trial in trials:
         # Text, not markup: "[/]" in a guest's words must stay what it is.
         cells = [Text(trial.verdict.value, style=COLOURS[trial.verdict]), _trial(trial, widths)]
+        if with_build:
+            cells.append(_built(trial.build))
         if figures is not None:
             found = figures.get(trial.id.slug)
             cells.append(Text(seconds(found.patching_s if found else None)))
         table.add_row(*cells, Text(seconds(trial.seconds or None)))
     return table
+
+
+def _built(build: Build | None) -> Text:
+    """Return how long the build took, or how it was refused."""
+    if build is None or build.verdict is Verdict.PASS:
+        return Text(seconds(build.seconds if build else None))
+    return Text(one_line(build.kind or build.verdict.value, 30), style=COLOURS[build.verdict])
 
 
 def _names(trial: Trial) -> tuple[str, str, str]:

@@ -17,12 +17,17 @@ from lpharness.sources.diff import FileDiff, Hunk
 class DoesNotApply(InputError):
     """A diff does not fit the file it names."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint, kind="does-not-apply")
+    def __init__(
+        self, message: str, *, hint: str | None = None, kind: str = "does-not-apply"
+    ) -> None:
+        super().__init__(message, hint=hint, kind=kind)
 
 
 class ChangeIsThere(DoesNotApply):
     """What a diff would bring about is in the file already."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, kind="already-there")
 
 
 class Applied(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from lpharness.cases.model import Case, Variant
 from lpharness.checks.contract import PatchedFunction
 from lpharness.engine.build import Module
 from lpharness.guests.contract import GuestSpec
-from lpharness.results.model import TrialId
+from lpharness.results.model import Build, TrialId
 from lpharness.workloads.catalog import Workload
 
 MOST_COUNTED = 12
@@ -31,6 +31,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     spec: GuestSpec
     workload: Workload
     modules: tuple[Module, ...]
+    build: Build | None = None
+    """What came of building them, where that was a phase of its own."""
     variant: Variant | None = None
     fresh: bool = False
     """Boot anew instead of restoring a snapshot."""

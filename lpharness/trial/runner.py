@@ -44,6 +44,7 @@ def run_trial(
         plan.id,
         Phase.BOOT,
         _provenance(plan, backend),
+        plan.build,
         prepare=lambda path: save_context(path, plan.case, plan.functions),
     )
     _try_flaw(plan, backend, folder, trial, on_phase)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lpharness.base.errors import InputError
-from lpharness.cases import bundled, load, write_skeleton
+from lpharness.cases import bundled, load, tagged, write_skeleton
 from lpharness.cases.model import Outcome
 
 GOOD = """
@@ -254,6 +254,22 @@ def test_a_flaw_makes_the_change_visible_too(tmp_path: Path) -> None:
     case = load(case_in(tmp_path, head + flaw))
     assert case.flaw is not None
     assert case.flaw.unpatched.outcome == Outcome(exit=None)
+
+
+def test_tags_choose_among_the_bundled_or_the_named() -> None:
+    quick, long = tagged(["quick"]), tagged(["long"])
+    assert {case.name for case in quick + long} == set(bundled())
+    assert not {case.name for case in quick} & {case.name for case in long}
+    assert [case.name for case in tagged(["replace", "stall"])] == ["atomic-replace", "stall"]
+    assert [case.name for case in tagged(["quick"], [load("stall")])] == ["stall"]
+    with pytest.raises(InputError, match="no case is tagged quik"):
+        tagged(["quik"])
+
+
+def test_a_refusal_that_is_expected_needs_no_probe(tmp_path: Path) -> None:
+    head = GOOD[: GOOD.index("[[probe]]")]
+    case = load(case_in(tmp_path, head + '[expect]\nrefused = "layout"\n'))
+    assert case.expect.refused == "layout"
 
 
 def test_a_base_is_replaced(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from lpharness.results.folder import RunFolder
 from lpharness.results.junit import junit
 from lpharness.results.ktap import ktap
 from lpharness.results.markdown import markdown
-from lpharness.results.model import CheckResult, Evidence, Trial, TrialId, Verdict
+from lpharness.results.model import Build, CheckResult, Evidence, Trial, TrialId, Verdict
 from lpharness.results.schema import trial_schema
 from lpharness.results.terminal import verdict_table
 from lpharness.results.writers import write_reports
@@ -211,7 +212,7 @@ def _rows() -> list[tuple[Trial, object]]:
 def test_markdown_shows_verdicts_figures_and_what_went_wrong() -> None:
     text = markdown([(failing()[0], figures(failing()[1]))])
     assert text.startswith("## lpharness: 1 fail\n")
-    assert "| ❌ fail | syscall | 6.1.0-56-cloud-amd64 | syscall-hammer | 1.28 s |" in text
+    assert "| ❌ fail | syscall | 6.1.0-56-cloud-amd64 | syscall-hammer | \u2013 | 1.28 s |" in text
     assert "seen:   BUG: kernel NULL pointer dereference" in text
     assert "redirected" not in text  # it passed
 
@@ -223,7 +224,7 @@ def test_markdown_lets_no_markup_mention_or_cell_through() -> None:
     assert not re.findall(r"<(?!/?(?:details|summary)>)", outside)
     assert "@x" not in outside
     row = next(line for line in text.split("\n") if line.startswith("| ❌"))
-    assert len(re.findall(r"(?<!\\)\|", row)) == 9
+    assert len(re.findall(r"(?<!\\)\|", row)) == 10
 
 
 @pytest.mark.parametrize("make", [failing, passing, hostile])
@@ -249,6 +250,44 @@ def test_the_table_has_verdict_time_and_reason() -> None:
         r"fail +syscall +6\.1\.0-56-cloud-amd64 +syscall-hammer +1\.28 s +6\.20 s", text
     )
     assert "\n         the workload ended 3.3 s early" in text
+
+
+REFUSED = Build(
+    verdict=Verdict.FAIL, kind="layout", reason="struct x grew", detail="first\nsecond", seconds=2.5
+)
+
+
+def test_a_build_is_told_apart_from_the_run() -> None:
+    trial, events, _ = passing()
+    well = msgspec.structs.replace(trial, build=Build(verdict=Verdict.PASS, seconds=2.5))
+    found = {trial.id.slug: figures(events)}
+    assert "built in" in _printed([well], figures=found)
+    assert "2.50 s" in _printed([well], figures=found)
+    assert "built in" not in _printed([trial], figures=found)
+    assert "| 2.50 s |" in markdown([(well, figures(events))])
+    lines = ktap([well]).splitlines()
+    assert f"  1..{len(trial.checks) + 1}" in lines
+    assert "  ok 1 build" in lines
+    suite = ET.fromstring(junit([well])).find("testsuite")
+    assert suite is not None
+    case = suite.find("testcase[@name='build']")
+    assert case is not None
+    assert (case.get("time"), float(suite.get("time") or 0)) == ("2.5", trial.seconds + 2.5)
+
+
+def test_a_refused_build_is_all_that_there_is_to_tell() -> None:
+    id_ = passing()[0].id
+    trial = Trial(
+        id=id_, verdict=Verdict.FAIL, reason="build: layout", build=REFUSED, finished=True
+    )
+    assert "layout" in _printed([trial], figures={})
+    text = markdown([(trial, figures([]))])
+    assert "| ❌ layout |" in text
+    assert "second" in text
+    assert "  not ok 1 build" in ktap([trial])
+    suite = ET.fromstring(junit([trial])).find("testsuite")
+    assert suite is not None
+    assert [case.get("name") for case in suite.iter("testcase")] == ["build"]
 
 
 def test_the_table_shows_hostile_words_as_words() -> None:
