@@ -11,7 +11,7 @@ from engine_build_test import F, G, kernel, prebuilt
 
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT
-from lpharness.cases.model import Case, Expect, Function
+from lpharness.cases.model import Case, Function
 from lpharness.results.folder import RunFolder
 from lpharness.results.junit import junit
 from lpharness.results.model import TrialId, Verdict
@@ -82,10 +82,3 @@ def test_a_refused_build_is_a_result_of_its_own(tmp_path: Path, expected: str) -
     assert 'testcase name="build" classname="c--6.1.0-made--idle"' in text
     assert text.count("<testcase") == 1
     assert ("<skipped" if expected else "<failure") in text
-
-
-def test_a_module_that_should_have_been_refused_is_unexpected(tmp_path: Path) -> None:
-    expect = Expect(refused="layout")
-    assert expect.refused
-    found = built(prebuilt(tmp_path, F, G), refused="layout")
-    assert found.build.verdict is Verdict.FAIL  # of another kind

@@ -125,27 +125,31 @@ def test_a_kernel_that_has_the_fix_is_given_the_flaw_and_healed(tmp_path: Path) 
 
 
 def test_a_build_that_is_refused_is_a_result_beside_a_run(tmp_path: Path) -> None:
-    """Three cases: one that is tried, one refused, one refused as it says it must be."""
+    """One is tried, one refused, one refused as it must be, and one is not although it must."""
     gone = EDIT.replace("seq_putc( m", "seq_puke( m")
     written(tmp_path, gone, "gone")
     written(tmp_path, gone + '\n[expect]\nrefused = "does-not-apply"\n', "expected")
+    written(tmp_path, EDIT + '\n[expect]\nrefused = "layout"\n', "unexpected")
     for name in ("gone", "expected"):
         file = tmp_path / name / "case.toml"
         file.write_text(file.read_text() + FLAW.format(unpatched="x"))
     done = lpharness(
-        "run", "./gone", "cmdline", "./expected", "-k", OLD, "--json", "-o", "out", cwd=tmp_path
-    )
+        "run", "./gone", "cmdline", "./expected", "./unexpected",
+        "-k", OLD, "--json", "-o", "out", cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 1, done.stderr
     trials = {trial["id"]["case"]: trial for trial in json.loads(done.stdout)["trials"]}
     assert {name: trial["verdict"] for name, trial in trials.items()} == {
         "gone": "fail",
         "cmdline": "pass",
         "expected": "xfail",
+        "unexpected": "xpass",
     }
     assert trials["gone"]["build"]["kind"] == "does-not-apply"
     assert "seq_puke" in trials["gone"]["build"]["reason"]
     assert trials["cmdline"]["build"]["verdict"] == "pass"
     again = lpharness("judge", "out", "--json", cwd=tmp_path)
-    assert [t["verdict"] for t in json.loads(again.stdout)["trials"]] == ["fail", "pass", "xfail"]
+    replayed = {t["id"]["case"]: t["verdict"] for t in json.loads(again.stdout)["trials"]}
+    assert replayed == {name: trial["verdict"] for name, trial in trials.items()}
     junit = (tmp_path / "out/junit.xml").read_text()
-    assert junit.count('name="build"') == 3
+    assert junit.count('testcase name="build"') == 4
