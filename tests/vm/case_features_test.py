@@ -71,7 +71,7 @@ def tried(what: str | Path, spec: str, folder: Path) -> Trial:
     (again,) = rejudge(folder)
     assert (again.verdict, again.reason) == (trial.verdict, trial.reason)
     html = write_reports(RunFolder.open(folder))["html"].read_text()
-    assert "Console without the patch" in html
+    assert "control/timeline.jsonl" in html
     return trial
 
 
@@ -122,6 +122,8 @@ def test_a_kernel_that_has_the_fix_is_given_the_flaw_and_healed(tmp_path: Path) 
     assert "ext4_mb_load_buddy_gfp" in oops.seen
     line = folder.control.console()[oops.console_line - 1]  # type: ignore[operator]
     assert "BUG: kernel NULL pointer dereference" in line
+    html = (tmp_path / "run/report.html").read_text()
+    assert "Console without the patch" in html
 
 
 def test_a_build_that_is_refused_is_a_result_beside_a_run(tmp_path: Path) -> None:
