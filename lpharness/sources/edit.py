@@ -87,7 +87,7 @@ def edited(text: str, edit: Edit) -> str:
         )
     if len(kept) != edit.count:
         raise DoesNotApply(
-            f"{edit.place}: {_called(edit.old)} is there {_times(len(kept))}, "
+            f"{edit.place}: {_called(edit.old)} is {_there(len(kept))}, "
             f"wanted {_times(edit.count)}",
             hint="is the edit made for this version of the kernel?"
             if len(kept) < edit.count
@@ -164,5 +164,9 @@ def _called(text: str) -> str:
     return repr(plain if len(plain) <= _CALLED else plain[:_CALLED] + "…")
 
 
+def _there(count: int) -> str:
+    return f"there {_times(count)}" if count else "not there"
+
+
 def _times(count: int) -> str:
-    return {0: "not once", 1: "once", 2: "twice"}.get(count, f"{count} times")
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
