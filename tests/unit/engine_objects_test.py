@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pytest
 
 from lpharness.base.errors import HostError
+from lpharness.engine.compiler import Compiler
 from lpharness.engine.objects.makefiles import Makefiles, _may_lead, _normal
+from lpharness.engine.objects.pairs import comparing_flags
 from lpharness.engine.objects.process import in_parallel, run
 from lpharness.engine.objects.unit import Unit, module_name
 
@@ -35,6 +38,26 @@ def test_livepatch_names_modules_with_underscores() -> None:
 def test_flags_come_after_kbuilds_and_before_objtool() -> None:
     command = unit(module=True).with_flags("-g0", "-O1")
     assert command == COMMAND.replace(" -c -o", " -g0 -O1 -c -o")
+
+
+@pytest.mark.parametrize(
+    ("command", "version", "typed", "added"),
+    [
+        ("", "gcc-12 (D) 12.2.0", False, ()),
+        ("", "gcc-12 (D) 12.2.0", True, ("-gbtf",)),
+        ("", "Debian clang version 14.0.6", True, ()),
+        # A string more changes what KASAN is told of at boot.
+        ("-fsanitize=kernel-address", "gcc-12 (D) 12.2.0", False, ("--param", "asan-globals=0")),
+        ("-fsanitize=kernel-address", "Debian clang version 14.0.6", False, ()),
+    ],
+)
+def test_what_is_to_be_compared_is_compiled_for_that(
+    command: str, version: str, typed: bool, added: tuple[str, ...]
+) -> None:
+    compiler = Compiler(command="cc", version=version)
+    one = msgspec.structs.replace(unit(module=False), command=f"cc {command} -c -o a.o a.c")
+    flags = comparing_flags(one, compiler, typed=typed)
+    assert flags == ("-g0", "-ffunction-sections", "-fdata-sections", *added)
 
 
 def test_preprocessing_leaves_objtool_out() -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from lpharness.base.cache import Cache
 from lpharness.base.progress import SILENT, Progress
+from lpharness.engine.compiler import Compiler
 from lpharness.engine.objects.compile import PLAIN, Made, compile_unit
 from lpharness.engine.objects.plan import DiffPlan, Suspect
 from lpharness.engine.objects.process import in_parallel
@@ -24,6 +25,10 @@ from lpharness.engine.objects.unit import Unit
 _TAKEN_APART = ("-g0", "-ffunction-sections", "-fdata-sections")
 _WITH_TYPES = ("-gbtf",)
 """Added where a layout is in question: half as much time again, and no other code."""
+_KASAN = "-fsanitize=kernel-address"
+_BARE_VARIABLES = ("--param", "asan-globals=0")
+"""Added where gcc instruments for KASAN: no zones around variables, and no function that tells
+KASAN of them at boot, which another string would change. Other code is the same."""
 
 
 class ObjectPair(Struct, frozen=True, kw_only=True):
@@ -138,9 +143,24 @@ class _Bench:
             self._makefiles, unit, self._flags(unit), changes, cache=self._cache, stop=stop
         )
 
-    def _flags(self, unit: Unit) -> Sequence[str]:
-        typed = self._plan.suspects_in(unit) and self._plan.compiler.writes_btf
-        return (*_TAKEN_APART, *_WITH_TYPES) if typed else _TAKEN_APART
+    def _flags(self, unit: Unit) -> tuple[str, ...]:
+        return comparing_flags(unit, self._plan.compiler, typed=bool(self._plan.suspects_in(unit)))
+
+
+def comparing_flags(unit: Unit, compiler: Compiler, *, typed: bool) -> tuple[str, ...]:
+    """Return what is added to kbuild's command for objects that are to be compared.
+
+    Args:
+        unit: what is compiled.
+        compiler: by what.
+        typed: whether the layouts of structures have to be compared, too.
+    """
+    flags: tuple[str, ...] = _TAKEN_APART
+    if typed and compiler.writes_btf:
+        flags += _WITH_TYPES
+    if _KASAN in unit.command and "clang" not in compiler.version:
+        flags += _BARE_VARIABLES
+    return flags
 
 
 def _said(units: Sequence[Unit]) -> str:
