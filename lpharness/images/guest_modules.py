@@ -62,6 +62,7 @@ def module_tree(
     places = {name: _plain(table.paths[name]) for name in modules}
     with tempfile.TemporaryDirectory(prefix="lpharness-modules-") as scratch:
         stage = Path(scratch, "lib/modules", kernel.release)
+        stage.mkdir(parents=True)
         for name, place in places.items():
             target = stage / place
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpharness.base.errors import HostError, InputError
-from lpharness.images.guest_modules import boot_modules, uncompressed
+from lpharness.base.process import find_tool
+from lpharness.images.guest_modules import boot_modules, module_tree, uncompressed
 from lpharness.images.kmodules import ModuleTable, normal_name, read_table
 from lpharness.kernels.model import Kernel, KernelOrigin
 
@@ -76,6 +77,23 @@ def test_a_kernel_without_virtio_is_refused(table: ModuleTable) -> None:
     del table.paths["virtio_console"]
     with pytest.raises(InputError, match="has virtio_console neither built in nor as a module"):
         boot_modules(table)
+
+
+@pytest.mark.skipif(find_tool("depmod") is None, reason="needs depmod")
+def test_a_guest_whose_kernel_has_all_built_in_needs_no_module(tmp_path) -> None:
+    modules = tmp_path / "lib/modules/6.1-mine"
+    modules.mkdir(parents=True)
+    (modules / "modules.dep").touch()
+    (modules / "modules.builtin").write_text(
+        "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n"
+    )
+    kernel = kernel_at(modules)
+    table = read_table(kernel)
+    assert boot_modules(table) == []
+    tree = module_tree(kernel, table, [], [], None)
+    files = {path: file.read() for path, file in tree.files()}
+    assert files["etc/lpharness/modules"] == b""
+    assert files["usr/lib/modules/6.1-mine/modules.dep"] == b""
 
 
 def test_soft_dependencies_come_along_if_they_exist(table: ModuleTable) -> None:
