@@ -24,6 +24,7 @@ from lpharness.results.model import Build, CheckResult, Evidence, Trial, TrialId
 from lpharness.timeline.events import Phase
 from lpharness.trial.build import CaseBuild, build_case
 from lpharness.trial.plan import Pace, Plan
+from lpharness.trial.programs import build_programs
 from lpharness.trial.runner import run_trial
 from lpharness.workloads import find as find_workload
 from lpharness.workloads.catalog import Workload
@@ -182,6 +183,7 @@ def _plan_case(
             trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
             yield Refused(id=trial_id, verdict=Verdict.SKIP, reason=reason)
         return
+    programs = build_programs(case)
     built = build_case(case, kernel, progress)
     builds.append(built)
     for workload, variant, repeat in trials:
@@ -208,6 +210,7 @@ def _plan_case(
             workload=workload,
             modules=built.modules,
             build=built.build,
+            programs=programs,
             variant=variant,
             fresh=request.fresh,
             pace=request.pace,

@@ -226,6 +226,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The workloads it makes sense with; the first is the default."""
     guest_modules: tuple[str, ...] = ()
     """Kernel modules to put into the image besides the target's."""
+    programs: tuple[str, ...] = ()
+    """C files beside ``case.toml``, for the guest: ``x.c`` is called there as ``/case/x``."""
     target: Target | None = None
     variants: tuple[Variant, ...] = field(default=(), name="variant")
     drive: Drive = Drive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Case, ModuleSource, Outcome, Probe, Text
@@ -43,6 +43,7 @@ def _faults(case: Case) -> Iterator[Fault]:
         yield "name", f"the folder's name {case.name!r} is no case name", "letters, digits, . _ -"
     yield from _few("kernels", case.kernels)
     yield from _few("workloads", case.workloads)
+    yield from _programs(case)
     yield from _modules(case)
     yield from _probes(case)
     yield from _flaw(case)
@@ -53,6 +54,17 @@ def _faults(case: Case) -> Iterator[Fault]:
 def _few(where: str, values: Iterable[str]) -> Iterator[Fault]:
     if not list(values):
         yield where, "is empty", "leave it out for the default, or name at least one"
+
+
+def _programs(case: Case) -> Iterator[Fault]:
+    yield from _unique("programs", (PurePosixPath(name).stem for name in case.programs))
+    for index, name in enumerate(case.programs):
+        where = f"programs[{index}]"
+        yield from _file_inside(case, where, name)
+        if not name.endswith(".c"):
+            yield where, f"{name!r} does not end in .c", None
+        elif not _CASE_NAME.fullmatch(PurePosixPath(name).stem):
+            yield where, f"{name!r} cannot name a program", "letters, digits, . _ -"
 
 
 def _modules(case: Case) -> Iterator[Fault]:

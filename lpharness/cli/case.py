@@ -117,6 +117,8 @@ def _lines(case: Case) -> list[str]:
         f"workloads  {' '.join(case.workloads)}",
         f"image      {case.image}",
     ]
+    if case.programs:
+        lines.append(f"programs   {' '.join(case.programs)}")
     if case.target:
         lines.append(f"target     {' '.join(case.target.modules)}")
     if case.variants:

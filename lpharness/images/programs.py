@@ -1,4 +1,4 @@
-"""The guest's own C programs: static, small, and compiled once for each content."""
+"""C programs for the guest: static, small, and compiled once for each content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lpharness.base.cache import Cache
-from lpharness.base.errors import HostError, InputError
+from lpharness.base.errors import BuildError, HostError, InputError, LpharnessError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.base.process import run_to_end
 from lpharness.base.resources import data_dir
@@ -34,6 +34,18 @@ class Compiler:
     """Of its version and of the C library that it links in."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What a program is made of; the bytes of the outcome do not depend on the folder."""
+
+    name: str
+    folder: Path
+    sources: list[Path]
+    headers: list[Path]
+    fault: type[LpharnessError]
+    """Whose fault it is if it does not compile."""
+
+
 def program_names() -> list[str]:
     """Return the names of the programs that there are."""
     return sorted(path.stem for path in _folder().glob("*.c"))
@@ -49,15 +61,49 @@ def compile_program(name: str, *, cache: Cache | None = None) -> Path:
         InputError: there is no such program.
         HostError: it does not compile, or there is no compiler that can link statically.
     """
-    sources = _sources(name)
-    headers = sorted([*_folder().glob("*.h"), *(_folder() / name).glob("*.h")])
-    compiler = find_compiler()
-    contents = [(str(p.relative_to(_folder())), sha256_file(p)) for p in (*sources, *headers)]
-    key = identity(name, compiler.identity, repr(_FLAGS), repr(contents))
-    entry = (cache or Cache()).get(
-        "programs", key, lambda folder: _compile(compiler, name, sources, folder / name)
+    folder = _folder()
+    return _built(
+        _Program(
+            name=name,
+            folder=folder,
+            sources=_sources(name),
+            headers=[*folder.glob("*.h"), *(folder / name).glob("*.h")],
+            fault=HostError,
+        ),
+        cache,
     )
-    return entry / name
+
+
+def compile_source(source: Path, *, cache: Cache | None = None) -> Path:
+    """Return the static executable made of one C file and the headers beside it.
+
+    Cached like `compile_program`.
+
+    Raises:
+        BuildError: it does not compile without warnings.
+        HostError: there is no compiler that can link statically.
+    """
+    program = _Program(
+        name=source.stem,
+        folder=source.parent,
+        sources=[source],
+        headers=list(source.parent.glob("*.h")),
+        fault=BuildError,
+    )
+    return _built(program, cache)
+
+
+def _built(program: _Program, cache: Cache | None) -> Path:
+    compiler = find_compiler()
+    contents = [
+        (str(path.relative_to(program.folder)), sha256_file(path))
+        for path in (*program.sources, *sorted(program.headers))
+    ]
+    key = identity(program.name, compiler.identity, repr(_FLAGS), repr(contents))
+    entry = (cache or Cache()).get(
+        "programs", key, lambda folder: _compile(compiler, program, folder / program.name)
+    )
+    return entry / program.name
 
 
 @lru_cache
@@ -104,22 +150,23 @@ def _sources(name: str) -> list[Path]:
     return [main, *sorted((_folder() / name).glob("*.c"))]
 
 
-def _compile(compiler: Compiler, name: str, sources: list[Path], out: Path) -> None:
+def _compile(compiler: Compiler, program: _Program, out: Path) -> None:
     # Relative names, so that no path of this host gets into messages or __FILE__.
-    relative = [str(path.relative_to(_folder())) for path in sources]
-    command = [compiler.command, "-I.", f"-I{name}", *relative, *_FLAGS, "-o", str(out)]
+    relative = [str(path.relative_to(program.folder)) for path in program.sources]
+    include = ("-I.", f"-I{program.name}")
+    command = [compiler.command, *include, *relative, *_FLAGS, "-o", str(out)]
     done = run_to_end(
         command,
-        what=f"compile {name}",
+        what=f"compile {program.name}",
         seconds=_TIMEOUT_S,
-        folder=_folder(),
+        folder=program.folder,
         environment={**_environment(), "TMPDIR": str(out.parent)},
     )
     if done.status:
         first = next((line for line in done.said.splitlines() if "error" in line), done.said)
-        raise HostError(
-            f"the guest program {name} does not compile: {first.strip()}",
-            hint=f"cd {_folder()} && {' '.join(command[:-2])} -o /dev/null",
+        raise program.fault(
+            f"the guest program {program.name} does not compile: {first.strip()}",
+            hint=f"cd {program.folder} && {' '.join(command[:-2])} -o /dev/null",
         )
     out.chmod(0o755)
 

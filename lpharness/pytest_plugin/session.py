@@ -29,6 +29,7 @@ from lpharness.timeline.events import (
     WorkloadSample,
 )
 from lpharness.timeline.recorder import Recorder
+from lpharness.trial.programs import build_programs, put_programs
 from lpharness.workloads import find as find_workload
 from lpharness.workloads.runner import RunningWorkload
 
@@ -89,9 +90,11 @@ class Session:
             InputError, BuildError: it is no livepatch for this kernel.
             AssertionError: the kernel refused it, a transition did not end, or it did not unload.
         """
+        case = _as_case(source)
+        put_programs(build_programs(case), self.transport, self._bound(6))
         control = LivepatchControl(self.guest, self._watch(), self.recorder)
         loaded: list[Patch] = []
-        for module in build_modules(source, self.guest):
+        for module in build_modules(case, self.guest):
             control.upload(module.name, module.path, self._bound(6))
             errno = control.load(module.name, self._bound(10))
             if errno:
@@ -249,13 +252,12 @@ class Load:
         return sum(sample.errors for sample in self._samples().values())
 
 
-def build_modules(source: str | Path, guest: Guest) -> list[Module]:
-    """Build what a test names, for its guest's kernel.
+def build_modules(case: Case, guest: Guest) -> list[Module]:
+    """Build a case's modules for a guest's kernel.
 
     Raises:
         InputError: it does not fit the kernel; says why.
     """
-    case = _as_case(source)
     modules = [build_module(case, module, guest.spec.kernel) for module in case.modules]
     for module in modules:
         if module.inspection.problems:

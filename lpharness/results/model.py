@@ -117,6 +117,8 @@ class Provenance(Struct, kw_only=True, omit_defaults=True):
     modules: dict[str, str] = field(default_factory=dict)
     """Module name to SHA-256 of the ``.ko``."""
     module_sources: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, str] = field(default_factory=dict)
+    """Name to SHA-256 of what the case had compiled for the guest."""
     compiler: str = ""
     backend: str = ""
     backend_version: str = ""

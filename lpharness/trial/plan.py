@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from lpharness.cases.model import Case, Variant
@@ -33,6 +35,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     modules: tuple[Module, ...]
     build: Build | None = None
     """What came of building them, where that was a phase of its own."""
+    programs: tuple[Path, ...] = ()
+    """The case's own, compiled for the guest."""
     variant: Variant | None = None
     fresh: bool = False
     """Boot anew instead of restoring a snapshot."""

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from lpharness import __version__
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestDied, GuestError, LpharnessError
+from lpharness.base.hashing import sha256_file
 from lpharness.checks import judge, overall
 from lpharness.checks.contract import Recording
 from lpharness.checks.replay import control_recording, save_context
@@ -227,6 +228,7 @@ def _provenance(plan: Plan, backend: Backend) -> Provenance:
         image_identity=plan.spec.image.identity,
         modules={module.name: module.sha256 for module in plan.modules},
         module_sources={module.name: module.source_sha256 for module in plan.modules},
+        programs={program.name: sha256_file(program) for program in plan.programs},
         compiler=plan.modules[0].compiler if plan.modules else "",
         backend=backend.name,
         cpus=plan.spec.cpus,

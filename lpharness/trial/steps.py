@@ -8,6 +8,7 @@ from lpharness.guests.contract import Guest
 from lpharness.timeline.events import ActionTaken, Note
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
+from lpharness.trial.programs import put_programs
 
 
 class Steps:
@@ -21,6 +22,7 @@ class Steps:
         self._slowness = Accelerator(guest.start.accelerator, "").scale
 
     def _set_up(self) -> None:
+        put_programs(self._plan.programs, self._guest.transport, self._soon())
         for command in self._case.setup:
             self._act(f"setup: {command}", command)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lpharness.base.cache import Cache
-from lpharness.base.errors import HostError, InputError
+from lpharness.base.errors import BuildError, HostError, InputError
 from lpharness.base.resources import data_dir
 from lpharness.images import programs
-from lpharness.images.programs import compile_program, program_names
+from lpharness.images.programs import compile_program, compile_source, program_names
 
 
 @pytest.fixture
@@ -67,6 +67,25 @@ def test_errors_and_warnings_are_refused_in_one_line(sources: Path, tmp_path, te
 def test_there_is_no_other_program(sources: Path, name: str) -> None:
     with pytest.raises(InputError, match="no guest program"):
         compile_program(name)
+
+
+def test_a_case_s_own_source_is_compiled_with_the_headers_beside_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    (tmp_path / "status.h").write_text("#define STATUS 5\n")
+    source = tmp_path / "trigger.c"
+    source.write_text('#include "status.h"\nint main(void) { return STATUS; }\n')
+    first = compile_source(source, cache=cache)
+    assert (first.name, run(first)) == ("trigger", 5)
+    assert compile_source(source, cache=cache) == first
+    (tmp_path / "status.h").write_text("#define STATUS 6\n")
+    assert run(compile_source(source, cache=cache)) == 6
+
+
+def test_a_case_s_own_source_that_does_not_compile_is_the_case_s_fault(tmp_path: Path) -> None:
+    source = tmp_path / "trigger.c"
+    source.write_text("int main(void) { return x; }")
+    with pytest.raises(BuildError, match=r"trigger does not compile: trigger\.c:1:"):
+        compile_source(source, cache=Cache(tmp_path / "cache"))
 
 
 def test_a_missing_compiler_names_the_package(sources: Path, tmp_path, monkeypatch) -> None:
