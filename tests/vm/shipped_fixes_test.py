@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from emit_support import kernel
-from trial_support import expect_pass, tried
+from emit_trials import expect_pass, tried
 
 from lpharness.archive import Archive
 from lpharness.base.errors import HostError, InputError
@@ -15,12 +15,17 @@ from lpharness.cases import bundled, load
 from lpharness.cases.model import Case
 from lpharness.sources.package import find_source
 
+ELSEWHERE = "ext4-mballoc-"
+"""What emit_guest_test.py looks closer at."""
+
 
 def shipped() -> Iterator[tuple[str, str]]:
     """Yield each case of a shipped fix with each kernel that it is for."""
     for name in bundled():
         case = load(name)
-        if all(module.delta and not module.delta.reverse for module in case.modules):
+        if not name.startswith(ELSEWHERE) and all(
+            module.delta and not module.delta.reverse for module in case.modules
+        ):
             yield from ((name, spec) for spec in case.kernels)
 
 
@@ -42,7 +47,7 @@ def test_there_are_fixes_of_many_kinds() -> None:
     tags = {tag for name, _ in SHIPPED for tag in load(name).tags}
     assert len(SHIPPED) >= 6
     assert {"network", "memory", "fs", "ipc", "io_uring", "security", "time", "bpf"} <= tags
-    assert {"crash", "leak", "wrong result"} <= tags
+    assert {"crash", "leak", "wrong-result"} <= tags
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in SHIPPED}))
