@@ -154,9 +154,13 @@ def shutdown_reason(events: Sequence[MonitorEvent]) -> str:
     """Return the ``reason`` of the first ``SHUTDOWN`` event; empty when there was none.
 
     The reasons are QEMU's ``ShutdownCause`` (``qapi/run-state.json``): ``guest-reset``,
-    ``guest-shutdown``, ``guest-panic``, ``host-qmp-quit``, ``host-signal``, …
+    ``guest-shutdown``, ``guest-panic``, ``host-qmp-quit``, ``host-signal``, … A reset by the
+    watchdog is the guest's own to QEMU, and told apart here: ``watchdog``.
     """
+    barked = False
     for event in events:
+        barked = barked or event.name == "WATCHDOG"
         if event.name == "SHUTDOWN":
-            return str(json.loads(event.data).get("reason", "unknown")) if event.data else "unknown"
+            reason = str(json.loads(event.data).get("reason", "unknown")) if event.data else ""
+            return "watchdog" if barked and reason == "guest-reset" else reason or "unknown"
     return ""

@@ -20,9 +20,9 @@ from lpharness.kernels.model import Kernel
 
 _NEEDED = ("virtio_pci", "virtio_console")
 """Without them nobody can speak with the guest."""
-_WELCOME = ("virtio_net", "virtio_blk", "virtio_rng", "pvpanic_pci", "vmgenid")
+_WELCOME = ("virtio_net", "virtio_blk", "virtio_rng", "pvpanic_pci", "i6300esb", "vmgenid")
 """Loaded where the kernel has them: network for SSH, disks, entropy; to tell the monitor of a
-panic, and the guest of a restore."""
+panic; a watchdog, which bites only whom opens it; to tell the guest of a restore."""
 
 _LOAD_LIST = "etc/lpharness/modules"
 

@@ -1,10 +1,13 @@
 """Each way for a guest to be, told from what can be seen of it."""
 
+import json
+
 import pytest
 
 from lpharness.console import classify_text
 from lpharness.guests.condition import DEAD, Observations, judge
-from lpharness.guests.contract import Condition
+from lpharness.guests.contract import Condition, MonitorEvent
+from lpharness.guests.monitor import shutdown_reason
 
 OOPS = """\
 [   12.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010
@@ -17,6 +20,20 @@ OOPS = """\
 PANIC = "[   13.000000] Kernel panic - not syncing: Fatal exception\n"
 LOCKUP = "[   60.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [sh:42]\n"
 STALL = "[   70.000000] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n"
+
+
+def told(name: str, **data: object) -> MonitorEvent:
+    return MonitorEvent(host_ns=1, name=name, data=json.dumps(data) if data else "")
+
+
+def test_a_reset_by_the_watchdog_is_told_from_the_guests_own() -> None:
+    reset = told("SHUTDOWN", guest=True, reason="guest-reset")
+    assert shutdown_reason([told("RESUME"), reset]) == "guest-reset"
+    assert shutdown_reason([told("WATCHDOG", action="reset"), reset]) == "watchdog"
+    assert shutdown_reason([told("WATCHDOG", action="reset")]) == ""
+    off = told("SHUTDOWN", guest=True, reason="guest-shutdown")
+    assert shutdown_reason([told("WATCHDOG", action="none"), off]) == "guest-shutdown"
+    assert shutdown_reason([told("SHUTDOWN")]) == "unknown"
 
 
 def seen(console: str = "", **facts: object) -> Condition:
@@ -50,6 +67,7 @@ ANSWERING = {**RUNNING, "answers_ping": True, "answers_command": True}
         (Condition.PANICKED, PANIC, {"shutdown": "guest-reset", "process": "gone"}),
         (Condition.RESET, "", {"shutdown": "guest-reset"}),
         (Condition.RESET, OOPS, {"shutdown": "guest-reset"}),
+        (Condition.RESET, "", {"shutdown": "watchdog", "process": "gone"}),
         (Condition.POWERED_OFF, "", {"shutdown": "guest-shutdown"}),
         (Condition.POWERED_OFF, OOPS, {"shutdown": "guest-shutdown", "process": "gone"}),
         (Condition.KILLED, "", {"process": "gone", "channel_lost": "closed"}),

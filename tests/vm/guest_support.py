@@ -15,12 +15,12 @@ KERNEL = "debian:6.1-cloud"
 
 
 @functools.cache
-def spec() -> GuestSpec:
+def spec(name: str = KERNEL) -> GuestSpec:
     """Return the spec; the kernel and the image come from the cache or the archive."""
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("QEMU is not installed")
     try:
-        kernel = resolve(KERNEL)
+        kernel = resolve(name)
         return GuestSpec(kernel=kernel, image=build("minimal", kernel))
     except HostError as error:
         pytest.skip(f"no kernel or image: {error}")

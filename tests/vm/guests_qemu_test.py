@@ -75,6 +75,15 @@ class TestQemuGuest(GuestContract):
         assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
 
 
+def test_a_watchdog_that_nobody_feeds_resets_the_guest():
+    """On 6.12: the 6.1 cloud kernel has no driver for it."""
+    with find_backend("qemu").start(spec("debian:6.12-cloud"), deadline=soon()) as guest:
+        guest.transport.run("watchdog -T 1 -t 600 /dev/watchdog", deadline=soon())
+        guest.machine.wait_event(lambda event: event.name == "SHUTDOWN", soon(), "reset")
+        assert "WATCHDOG" in [event.name for event in guest.monitor_events]
+        assert guest.condition() == (Condition.RESET, "the machine was reset (watchdog)")
+
+
 @pytest.fixture(scope="module")
 def shared_guest():
     with find_backend("qemu").start(spec(), deadline=soon()) as guest:
