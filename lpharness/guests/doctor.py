@@ -16,6 +16,7 @@ from msgspec import Struct
 from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError, LpharnessError
+from lpharness.base.process import find_tool
 from lpharness.base.progress import SILENT, Progress
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build
@@ -284,5 +285,10 @@ class Doctor:
             name="libvirt",
             quality="warn",
             detail=f"{version}, no daemon answers: {why}",
-            hint="only --backend libvirt needs it: apt install libvirt-daemon-system",
+            hint="only --backend libvirt needs it: "
+            + (
+                "as root, `virtlogd -d; libvirtd -d`"
+                if find_tool("libvirtd")
+                else "apt install libvirt-daemon-system"
+            ),
         )

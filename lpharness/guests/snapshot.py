@@ -11,8 +11,10 @@ memory holds no keys: SSH keys are made for each guest after its restore.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,8 @@ _KIND = "snapshots"
 _FORMAT = 1
 _KEEP = 12
 """Entries kept, most recently used first; each takes some 130 MB of disk."""
+_FULL = 1 << 20
+"""Bytes free below which a disk is full."""
 _RESTORE_S = 15.0
 _SAMPLES = 64
 _SAMPLE_BYTES = 4096
@@ -164,6 +168,8 @@ def _build(spec: GuestSpec, accelerator: str, folder: Path, deadline: Deadline) 
             _warm(machine, deadline)
             _save(machine, state, deadline)
         except GuestError as error:
+            if shutil.disk_usage(folder).free < _FULL:  # which QEMU is told by a SIGBUS
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             raise SnapshotError(f"{error.message}; {how_far(machine, began)}") from error
         finally:
             machine.close()

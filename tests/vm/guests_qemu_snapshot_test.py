@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import threading
 
 import msgspec
@@ -119,6 +120,25 @@ def test_what_qemu_refuses_falls_back_to_a_boot(cache):
     with start(cache) as guest:
         assert guest.start.how == "boot"
         assert "could not be restored" in guest.start.why
+    assert cache.entries("snapshots") == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 40 MB; a guest's memory has no place on it."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_falls_back_to_a_boot_and_is_told(small_disk):
+    cache = Cache(small_disk)
+    with start(cache) as guest:
+        assert guest.start.how == "boot"
+        assert guest.start.why.startswith("no space left for snapshots ")
+        assert guest.transport.run("echo well", deadline=soon()).text == "well\n"
     assert cache.entries("snapshots") == []
 
 
