@@ -112,7 +112,7 @@ class _Builder:
 
         def write_modules(out: Path) -> None:
             lender = self._archive if isinstance(self._archive, Archive) else None
-            tree = module_tree(kernel, table, loaded, modules, lender)
+            tree = module_tree(kernel, table, loaded, modules, lender, out)
             _write_part(tree, out / "part.cpio")
 
         def write_image(out: Path) -> None:

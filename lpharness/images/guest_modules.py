@@ -48,11 +48,13 @@ def module_tree(
     loaded: Sequence[str],
     modules: Sequence[str],
     archive: Archive | None,
+    folder: Path,
 ) -> Tree:
     """Return ``modules`` laid out for the guest with the indexes that modprobe reads.
 
     ``loaded`` are those that init loads, in order. The indexes are depmod's, made for the modules
-    that are there alone; ``archive`` lends a depmod where the host has none.
+    that are there alone; ``archive`` lends a depmod where the host has none. Works in a folder of
+    its own in ``folder``, whose owner removes what a kill leaves there.
 
     Raises:
         HostError: depmod is missing or fails, or a module cannot be read.
@@ -60,7 +62,7 @@ def module_tree(
     tree = Tree()
     home = f"usr/lib/modules/{kernel.release}"
     places = {name: _plain(table.paths[name]) for name in modules}
-    with tempfile.TemporaryDirectory(prefix="lpharness-modules-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         stage = Path(scratch, "lib/modules", kernel.release)
         stage.mkdir(parents=True)
         for name, place in places.items():

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,6 +189,16 @@ def test_two_caches_hold_the_same_bytes(recipe, target, packages, tmp_path) -> N
     assert first.initramfs != second.initramfs
     assert first.initramfs.read_bytes() == second.initramfs.read_bytes()
     assert first.identity == second.identity
+
+
+def test_all_that_a_kill_could_leave_is_in_the_cache(
+    recipe, target, packages, tmp_path, monkeypatch
+) -> None:
+    """The cache sweeps what dead builders left; nobody sweeps the host's folder of such files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    made = build(str(recipe), target, archive=packages, cache=Cache(tmp_path / "cache"))
+    assert made.initramfs.is_file()
+    assert not list((tmp_path / "cache").rglob("tmp*"))
 
 
 def test_what_changes_makes_another(recipe, target, packages, tmp_path) -> None:
