@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from msgspec import Struct, field
 
@@ -52,8 +52,13 @@ def host_load() -> float:
 
 
 def own_memory_mib() -> float:
-    """Return the most memory that this process, its children aside, ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory that this process, its children aside, ever held.
+
+    Not ``getrusage``: its figure outlives ``exec``, so that it may be that of whoever started us.
+    """
+    status = Path("/proc/self/status").read_text()
+    kilobytes = next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]
+    return int(kilobytes) / 1024
 
 
 class Stopwatch:
