@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lpharness.engine.compare import Comparison, ReplacedFunction, Side, Taken
 
-app = typer.Typer(help="Show two livepatch modules side by side.")
+app = typer.Typer(add_completion=False, help="Show two livepatch modules side by side.")
 
 
 @app.command()
