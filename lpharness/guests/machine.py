@@ -105,7 +105,7 @@ class Machine:
             self._monitor.connect(self._monitor_socket, deadline)
         except GuestError as error:
             self.child.exit_status(1.0)
-            said = self.child.stderr()
+            said = self.child.complaint()
             raise GuestError(f"QEMU did not come up: {said or error}") from error
 
     def execute(self, name: str, deadline: Deadline, **arguments: Any) -> Any:
@@ -149,7 +149,7 @@ class Machine:
                     if wanted(event):
                         return event
                 if self.child.exit_status() is not None:
-                    raise GuestError(f"QEMU ended: {self.child.stderr() or 'without a word'}")
+                    raise GuestError(f"QEMU ended: {self.child.complaint() or 'without a word'}")
                 if deadline.expired:
                     raise DeadlineExpired(f"ran out of time: {what}")
                 self._event_came.wait(min(deadline.remaining(), 1.0))

@@ -109,6 +109,11 @@ class Child:
         size = os.fstat(self._stderr).st_size
         return os.pread(self._stderr, size, 0).decode(errors="replace").strip()
 
+    def complaint(self) -> str:
+        """Return the first thing that it said on standard error, on one line, without its name."""
+        first = next(iter(self.stderr().splitlines()), "")
+        return first.partition(": ")[2] or first
+
     def end(self) -> None:
         """Kill it and wait for its end; idempotent."""
         self._process.kill()

@@ -198,7 +198,9 @@ class QemuBackend:
             machine.close()
             raise GuestStartError(
                 f"the guest did not come up: {error.message}; {far}",
-                hint="a kernel that cannot boot here, or a deadline too short for this host",
+                hint="`lpharness doctor` tells whether KVM works here; LPHARNESS_ACCEL=tcg emulates"
+                if name == "kvm"
+                else "a kernel that cannot boot here, or a deadline too short for this host",
             ) from error
         except BaseException:
             machine.close()

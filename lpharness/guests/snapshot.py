@@ -135,7 +135,7 @@ def restore(
             machine.transport.renew(deadline)
         except GuestError as error:
             machine.close()
-            said = machine.child.stderr()
+            said = machine.child.complaint()
             raise SnapshotError(f"the snapshot could not be restored: {said or error}") from error
         except BaseException:
             machine.close()
