@@ -59,6 +59,8 @@ def _print(comparison: Comparison) -> None:
         if table.row_count:
             console.print(table)
             console.print()
+    for line in comparison.remarks:
+        console.print(Text(f"! {line}", style="yellow"))
     for line in comparison.differences:
         console.print(Text(f"✗ {line}", style="red"))
     if comparison.alike:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from msgspec import Struct
 from lpharness.base.errors import InputError
 from lpharness.elf import constants as c
 from lpharness.elf.livepatch import Livepatch, read_livepatch
-from lpharness.elf.object import Object, RelocationSection, Section, Symbol
+from lpharness.elf.object import Object, Relocation, RelocationSection, Section, Symbol
 from lpharness.elf.object_reader import read_object
 
 _KLP_SYMBOL = re.compile(r"\.klp\.sym\.([^.]+)\.(.+),(\d+)")
@@ -114,6 +115,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     carried: tuple[CarriedFunction, ...]
     references: tuple[Reference, ...]
     sections: tuple[SectionSizes, ...]
+    remarks: tuple[str, ...]
+    """What one may want to know of what they say differently, though it may mean the same."""
     differences: tuple[str, ...]
     """What would differ in a kernel, one line each; empty if both patch the same alike."""
 
@@ -143,6 +146,7 @@ def compare(a: Path, b: Path) -> Comparison:
         carried=tuple(_carried(left, right)),
         references=tuple(_references(left, right)),
         sections=tuple(_sections(left, right)),
+        remarks=tuple(_remarks(functions)),
         differences=tuple(_differences(left.livepatch, right.livepatch, functions)),
     )
 
@@ -218,8 +222,31 @@ class _Module:
                     at = entry.offset - start
                     width = 8 if entry.type in _WIDE.get(self.object.machine, ()) else 4
                     code[at : at + width] = bytes(len(code[at : at + width]))
-                    found.append(_Reference(at, _target(entry.symbol, entry.addend)))
+                    found.append(_Reference(at, self._target(entry)))
         return bytes(code), sorted(found, key=lambda reference: reference.at)
+
+    def _target(self, entry: Relocation) -> str:
+        """Name what a relocation leads to as no builder's layout changes it."""
+        symbol = entry.symbol
+        if symbol is None:
+            return ""
+        if match := _KLP_SYMBOL.fullmatch(symbol.name):
+            return match[2]
+        if symbol.section is None:
+            return symbol.name
+        bias = 4 if entry.type in _FROM_END.get(self.object.machine, ()) else 0
+        offset = symbol.value + entry.addend + bias
+        there = self._named.get((id(symbol.section), offset))
+        return there or _content(symbol.section, offset)
+
+    @cached_property
+    def _named(self) -> dict[tuple[int, int], str]:
+        """The functions and variables by where they begin; the compiler's numbers left out."""
+        return {
+            (id(symbol.section), symbol.value): _NUMBER.sub("", symbol.name)
+            for symbol in self.object.symbols
+            if symbol.section is not None and symbol.type in (c.STT_FUNC, c.STT_OBJECT)
+        }
 
     def _function(self, name: str) -> Symbol | None:
         return next(
@@ -242,30 +269,17 @@ class _Reference:
     target: str
 
 
-# Relocations that fill eight bytes; all others in code fill four.
+# Relocations that fill eight bytes (all others in code fill four), and those that count from the
+# end of the field, where the instruction ends as well.
 _WIDE = {c.EM_X86_64: frozenset({1, 24})}  # R_X86_64_64, R_X86_64_PC64
-
-
-def _target(symbol: Symbol | None, addend: int) -> str:
-    """Name what a relocation leads to as no builder's layout changes it."""
-    if symbol is None:
-        return ""
-    if match := _KLP_SYMBOL.fullmatch(symbol.name):
-        return match[2]
-    if symbol.type == c.STT_SECTION and symbol.section is not None:
-        return _content(symbol.section, addend)
-    if symbol.type in (c.STT_FUNC, c.STT_OBJECT) or symbol.section is None:
-        return symbol.name
-    return _content(symbol.section, symbol.value + addend)
+_FROM_END = {c.EM_X86_64: frozenset({2, 4})}  # R_X86_64_PC32, R_X86_64_PLT32
+_NUMBER = re.compile(r"\.\d+$")
 
 
 def _content(section: Section, offset: int) -> str:
     """Return a string's text, or of what kind other data is."""
-    if section.strings:
-        # The processor counts from the end of an instruction, 4 bytes on if the field ends it.
-        for at in (offset + 4, offset):
-            if 0 <= at < len(section.data) and (at == 0 or section.data[at - 1] == 0):
-                return repr(section.data[at:].partition(b"\0")[0])
+    if section.strings and 0 <= offset < len(section.data):
+        return repr(section.data[offset:].partition(b"\0")[0])
     return _group(section.name)
 
 
@@ -334,8 +348,10 @@ def _differences(
         full = f"{one.object}:{one.old}"
         if one.a is None or one.b is None:
             yield f"only {'B' if one.a is None else 'A'} replaces {full}"
-        elif one.a.sympos != one.b.sympos:
-            yield _positions(full, one.a.sympos, one.b.sympos)
+        elif one.a.sympos != one.b.sympos and {one.a.sympos, one.b.sympos} != {0, 1}:
+            yield (
+                f"{full}: sympos {one.a.sympos} in A, {one.b.sympos} in B: not the same function"
+            )
         if one.code is Code.DIFFERS:
             yield f"the new {one.old} is not the same code"
     a, b = left.patch, right.patch
@@ -349,14 +365,19 @@ def _differences(
             yield f"what {name} patches cannot be read"
 
 
-def _positions(function: str, a: int, b: int) -> str:
-    if {a, b} == {0, 1}:
-        # klp_find_object_symbol() takes 1 for the first, klp_is_func_loaded() knows no better
-        return (
-            f"{function}: sympos {a} in A, {b} in B: one function if there is no other of that "
-            "name, but kernels before 6.19 take them for two when patches replace each other"
-        )
-    return f"{function}: sympos {a} in A, {b} in B: not the same function"
+def _remarks(functions: tuple[ReplacedFunction, ...]) -> Iterator[str]:
+    """Yield what is said of functions as 0 in one module and as 1 in the other.
+
+    klp_find_object_symbol() takes both for the first of a name, 0 if there is no other; patches
+    that replace each other are matched by the number itself before 6.19.
+    """
+    for one in functions:
+        if one.a and one.b and {one.a.sympos, one.b.sympos} == {0, 1}:
+            yield (
+                f"{one.object}:{one.old}: sympos {one.a.sympos} in A, {one.b.sympos} in B: one "
+                "function, but kernels before 6.19 take them for two when one patch replaces the "
+                "other"
+            )
 
 
 def _callbacks(livepatch: Livepatch) -> set[tuple[str, str]]:
