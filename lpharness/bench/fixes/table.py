@@ -98,7 +98,7 @@ def _lines(settings: Settings, fixes: Sequence[Fix], drawn: Iterable[str]) -> It
         f"{settings.seed}, and all of {', '.join(settings.whole) or 'no folder'}."
     )
     yield ""
-    columns = ["", "fixes", *COUNTED_APART, "asked", *_ASKED, "clean", "build, median",
+    columns = ["", "fixes", *COUNTED_APART, "asked", *_ASKED, "share clean", "build, median",
                "transition, median and most", "functions replaced, entered"]  # fmt: skip
     yield "| " + " | ".join(columns) + " |"
     yield "|" + "---|" * len(columns)
