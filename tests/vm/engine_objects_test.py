@@ -371,3 +371,33 @@ def test_the_images_symbols_are_what_a_guest_told(tree: SourceTree) -> None:
         pytest.skip("no guest of this kernel has told its symbols yet")
     names = [(s.name, s.type) for s in told if s.object == "vmlinux"]
     assert [(s.name, s.type) for s in image_symbols(tree.kernel)] == names
+
+
+def test_a_header_that_only_gets_what_the_diff_alone_uses_stands_for_no_other_unit(
+    tree_61: SourceTree,
+) -> None:
+    """include/linux/seq_file.h is in more units than anybody would compile."""
+    header = "include/linux/seq_file.h"
+    helper = (
+        "static inline int lph_helper(struct seq_file *m, int x)\n{\n\treturn m ? x + 1 : 0;\n}\n"
+    )
+    used = edited(tree_61, CMDLINE, "\treturn 0;", "\treturn lph_helper(m, -1);")
+    added = edited(tree_61, header, "#define SEQ_SKIP 1\n", f"#define SEQ_SKIP 1\n\n{helper}")
+    plan = plan_diff(tree_61, added + used)
+    assert not plan.refusals
+    assert [unit.source for unit in plan.units] == [CMDLINE]
+    assert any("only adds lph_helper" in note for note in plan.notes)
+    (pair,) = compile_pairs(plan)
+    assert prove_base(pair, tree_61.kernel).holds
+
+    alone = plan_diff(tree_61, added)
+    assert [refusal.kind for refusal in alone.refusals] == ["no-code"]
+
+    # A word that others use, too, may mean something to them.
+    known = edited(
+        tree_61, header, "#define SEQ_SKIP 1\n", "#define SEQ_SKIP 1\n#define pid_t int\n"
+    )
+    assert [
+        refusal.kind
+        for refusal in plan_diff(tree_61, known + used.replace("lph_helper(m, -1)", "0")).refusals
+    ] == ["too-many-units"]

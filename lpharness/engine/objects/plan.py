@@ -20,6 +20,7 @@ from lpharness.engine.objects.compile import dependencies_of
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
 from lpharness.engine.objects.unit import Unit
+from lpharness.sources.additions import added_names, mentioned
 from lpharness.sources.ctext import changed_layouts, code_of, definition_line
 from lpharness.sources.diffed import Diffed
 from lpharness.sources.includes import load_includers
@@ -227,6 +228,7 @@ class _Planner:
         self.contents = after.contents
         self.refusals: list[PlanRefusal] = []
         self.suspects: list[Suspect] = []
+        self.additive: set[str] = set()
         self.units: dict[str, Unit] = {}
         self.dependencies: dict[str, frozenset[str]] = {}
 
@@ -323,11 +325,23 @@ class _Planner:
                 return [], ""
             self.units[path] = unit
             found.append(path)
+        if what is What.CHANGED and path.endswith(".h") and (names := self._only_adds(path)):
+            self.additive.add(path)
+            return [], f"only adds {', '.join(names)}, of which nothing else in the tree speaks"
         if what is not What.NEW:
             found += self._including(path)
         if found or what is What.NEW or any(refusal.path == path for refusal in self.refusals):
             return found, ""
         return [], "not part of this kernel's configuration"
+
+    def _only_adds(self, path: str) -> list[str]:
+        """Return what a header defines anew, if it does no more and only the diff speaks of it."""
+        names = added_names(_text(self.tree.read(path)), _text(self.contents[path]))
+        if not names:
+            return []
+        with self.progress.step(f"search what speaks of the additions to {path}"):
+            others = mentioned(self.tree, names, self.contents, cache=self.cache)
+        return [] if others else sorted(names)
 
     def _is_included(self, path: str) -> bool:
         """Say whether a file that the diff makes is included by another one it touches."""
@@ -384,7 +398,7 @@ class _Planner:
         """Refuse a diff that leaves nothing to compile."""
         if self.refusals or self.units:
             return
-        if not any(file.code for file in touched):
+        if not any(file.code and file.path not in self.additive for file in touched):
             self._refuse(
                 "no-code", "", "no change in code: " + "; ".join(
                     f"{file.path} ({file.note})" if file.note else file.path for file in touched),
