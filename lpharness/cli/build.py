@@ -54,9 +54,9 @@ def build(
     ),
     allow: list[str] = typer.Option(
         [], "--allow", metavar="KIND",
-        help="For a diff: go on in spite of a refusal: layout, thread-function; or, leaving that "
-        "change out: init-code, init-data, exit-code, exit-data, initcalls, module-info, "
-        "module-parameters.",
+        help="For a diff: go on in spite of a refusal: layout, thread-function, function-table; "
+        "or, leaving that change out: init-code, init-data, exit-code, exit-data, initcalls, "
+        "module-info, module-parameters.",
     ),
     builder: str = typer.Option(
         None, "--builder", metavar="engine|kpatch|klp-build",

@@ -285,21 +285,13 @@ def _warnings(judgement: Judgement) -> list[str]:
                 f"{needed.atom.name}: what was made before the patch goes on using the original "
                 "read-only data"
             )
-        if _is_table_of_functions(judgement.patched, needed.atom):
+        if original is None and judgement.is_table_of_functions(needed.atom):
             found.append(
                 f"{needed.atom.name} is the patch's own table of functions: whatever is given its "
                 "address must be gone before the patch is, or calls through it after the patch is "
                 "unloaded"
             )
     return found
-
-
-def _is_table_of_functions(view: View, atom: Atom) -> bool:
-    """Say whether read-only data with a name leads to code, as operations of an object do."""
-    return has_identity(atom) and atom.role is Role.RODATA and any(
-        reference.target.atom is not None and reference.target.atom.is_function
-        for reference in view.references(atom)
-    )  # fmt: skip
 
 
 def _split(view: View) -> bool:

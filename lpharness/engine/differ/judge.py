@@ -70,6 +70,7 @@ class Judgement:
         self._reach_untraceable()
         self._take()
         self._check_fresh_state()
+        self._check_tables()
         self._check_threads()
         self._check_handed_out()
         self._compare_types()
@@ -299,6 +300,20 @@ class Judgement:
                     f"{atom.name} is new, and {names} went: if it is one of these renamed, "
                     "what the running kernel keeps there is lost"
                 )
+
+    def _check_tables(self) -> None:
+        """Refuse a copy of a table of functions that changed: who is given it may outlive it."""
+        for needed in self.needed.values():
+            changed = id(needed.atom) in self.pairs.original_of
+            if changed and self.is_table_of_functions(needed.atom):
+                self.refusals.append(refusals.function_table(needed.atom))
+
+    def is_table_of_functions(self, atom: Atom) -> bool:
+        """Say whether patched read-only data with a name leads to code, as operations do."""
+        return has_identity(atom) and atom.role is Role.RODATA and any(
+            reference.target.atom is not None and reference.target.atom.is_function
+            for reference in self.patched.references(atom)
+        )  # fmt: skip
 
     def _check_threads(self) -> None:
         """Refuse a patch that would wait for ever for a kernel thread to leave its own function."""

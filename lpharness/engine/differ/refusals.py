@@ -52,7 +52,7 @@ CAN_BE_LEFT_OUT = (
     "module-parameters",
 )  # fmt: skip
 """Refusals of what a running kernel never looks at again: the rest of the change is whole."""
-CAN_BE_RISKED = ("thread-function",)
+CAN_BE_RISKED = ("thread-function", "function-table")
 """Refusals of what may go well if the user knows more than the objects tell."""
 
 
@@ -139,6 +139,18 @@ def handed_over(constant: Atom, user: Atom) -> Refusal:
         "handed-over",
         f"read-only data that changed, but {user.name} has handed the original to the kernel",
         "change the functions it leads to instead",
+    )
+
+
+def function_table(atom: Atom) -> Refusal:
+    """Refuse a table of functions that changed, of which the patch would bring a copy."""
+    return _of(
+        atom,
+        "function-table",
+        "a table of functions that changed: what was made before goes on with the kernel's own, "
+        "and what is given the patch's copy calls through it after the patch is unloaded",
+        "change the functions it leads to instead; allow it (--allow function-table) if it is only "
+        "read, or if all that is given it is gone before the patch",
     )
 
 
