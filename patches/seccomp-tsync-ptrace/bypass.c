@@ -60,8 +60,11 @@ static void traced(void)
 		die("pthread_create");
 	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 		die("traceme");
-	/* Not raise(): a C library's makes other calls after the stop. */
-	syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
+	/*
+	 * Not raise(): a C library's makes other calls after the stop. Not kill(): the other thread
+	 * may take the signal, and then both stop, of which the tracer wakes one alone.
+	 */
+	syscall(SYS_tgkill, syscall(SYS_getpid), syscall(SYS_gettid), SIGSTOP);
 	parent = syscall(SYS_getppid);
 	if (parent < 0)
 		printf("getppid: %s\n", strerror(errno));
