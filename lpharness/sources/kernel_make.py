@@ -89,7 +89,7 @@ class KernelMake:
 
     def _run(self, arguments: tuple[str, ...], step: Step | None) -> None:
         self.ended_orderly = False
-        with self._log.open("a") as log:
+        with self._log.open("a", buffering=1) as log:  # by lines, to be followed
             process = subprocess.Popen(
                 [*_tied_to_us(), "make", *self._variables(), *arguments],
                 cwd=self.tree, env=self._environment(), stdin=subprocess.DEVNULL,
