@@ -62,6 +62,7 @@ class _Reader:
         self.headers: list[SectionHeader] = []
         self.sections: dict[int, Section] = {}
         self.symbols: list[Symbol | None] = []
+        self.left_out: set[int] = set()
 
     def read(self) -> Object:
         names_index = self._read_header()
@@ -166,6 +167,7 @@ class _Reader:
             # wrong as soon as a symbol moves.
             if header.type == c.SHT_LLVM_ADDRSIG:
                 plumbing.add(index)
+                self.left_out.add(index)
         return plumbing
 
     def _header(self, index: int, what: str) -> SectionHeader:
@@ -274,6 +276,9 @@ class _Reader:
                 value=entry.value,
                 size=entry.size,
             )
+            if symbol.type == c.STT_SECTION and entry.section in self.left_out:
+                self.symbols.append(None)  # ld -r gives one to each section
+                continue
             self._place(symbol, number, entry.section, extended)
             self._keep_order(symbol, number)
             self.symbols.append(symbol)

@@ -434,3 +434,16 @@ def test_a_local_symbol_behind_a_global_one_is_refused(tmp_path: Path) -> None:
     data[last + 4] &= 0x0F  # st_info: binding STB_LOCAL
     with pytest.raises(InputError, match="is local but comes after global ones"):
         parse_object(bytes(data), name="t.o")
+
+
+@pytest.mark.skipif(
+    shutil.which("clang") is None or shutil.which("ld") is None, reason="needs clang and ld"
+)
+def test_what_ld_makes_of_clangs_hints_is_left_out(tmp_path: Path) -> None:
+    """A module is linked: ld gives a section symbol to the hints, too."""
+    (tmp_path / "a.c").write_text("int f(void) { return 1; }\n")
+    for command in ("clang -c a.c -o a.o", "ld -r a.o -o linked.o"):
+        subprocess.run(command.split(), cwd=tmp_path, check=True)
+    linked = read_object(tmp_path / "linked.o")
+    assert ".llvm_addrsig" not in {section.name for section in linked.sections}
+    assert linked.symbol("f") is not None
