@@ -22,6 +22,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What it is named by: ``debian:6.1-cloud``, ``built:6.1-small-gcc-12``."""
     toolchain: str
     """What it was built with: ``gcc-12``, ``clang-14``."""
+    unfit: dict[str, str] = {}
+    """Bundled cases that mean nothing on it, and why."""
 
 
 def profiles() -> dict[str, Profile]:

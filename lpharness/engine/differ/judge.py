@@ -214,8 +214,12 @@ class Judgement:
             user.is_function and user.role in (Role.CODE, Role.INIT) for user in users
         )
         if not reachable or not callers:
-            assembly = not compiler_of(self.original.object)
-            self.refusals.append(refusals.untraceable(atom, callers, assembly=assembly))
+            if not compiler_of(self.original.object):
+                self.refusals.append(refusals.assembly(atom, callers))
+            else:
+                traced = [caller for caller in callers if id(caller) in self.original.traced]
+                whole_file = not self.original.traced
+                self.refusals.append(refusals.untraceable(atom, traced, whole_file=whole_file))
             return []
         for caller in callers:
             text = f"it calls {atom.name}, which changed and cannot be redirected itself"

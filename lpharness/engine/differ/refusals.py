@@ -92,15 +92,31 @@ def early_code(atom: Atom, callers: Sequence[Atom], *, new: bool = False) -> Ref
     )
 
 
-def untraceable(atom: Atom, callers: Sequence[Atom], *, assembly: bool) -> Refusal:
-    """Refuse a function without a call to ``__fentry__`` that its callers cannot stand in for."""
-    if assembly:
+def assembly(atom: Atom, callers: Sequence[Atom]) -> Refusal:
+    """Refuse hand-written code."""
+    return _of(
+        atom,
+        "assembly",
+        "hand-written assembly: it has no call to __fentry__ that could be redirected",
+        "patch the C functions that call it",
+        callers,
+    )
+
+
+def untraceable(atom: Atom, callers: Sequence[Atom], *, whole_file: bool) -> Refusal:
+    """Refuse a function without a call to ``__fentry__`` that its callers cannot stand in for.
+
+    Args:
+        atom: the function.
+        callers: those of its callers that can be redirected.
+        whole_file: whether nothing in its file can.
+    """
+    if whole_file:
         return _of(
             atom,
-            "assembly",
-            "hand-written assembly: it has no call to __fentry__ that could be redirected",
-            "patch the C functions that call it",
-            callers,
+            "not-traceable",
+            "its whole file is compiled without ftrace, so nothing in it can be redirected",
+            "patch the functions of other files that call it",
         )
     return _of(
         atom,
