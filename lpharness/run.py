@@ -177,7 +177,7 @@ def _plan_case(
             _workloads(request, case), _variants(case, request.variants), range(request.repeat)
         )
     )
-    if not _meant_for(case, kernel):
+    if not meant_for(case, kernel):
         reason = f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
         for workload, variant, repeat in trials:
             trial_id = _trial_id(request, case, kernel, workload, variant, repeat)
@@ -243,7 +243,8 @@ def _variants(case: Case, wanted: Sequence[str]) -> list[Variant | None]:
     return [variant for variant in case.variants if not wanted or variant.name in wanted]
 
 
-def _meant_for(case: Case, kernel: Kernel) -> bool:
+def meant_for(case: Case, kernel: Kernel) -> bool:
+    """Say whether a case's ``kernels`` name a kernel, by its spec or its release."""
     names = (kernel.origin.spec, f"debian:{kernel.release}", kernel.release)
     return any(fnmatch(name, pattern) for pattern in case.kernels for name in names)
 

@@ -13,8 +13,8 @@ from lpharness.engine.build import Module, build_module
 from lpharness.kernels.model import Kernel
 from lpharness.results.model import Build, Evidence, Verdict
 
-_CASE_AT_FAULT = frozenset({"does-not-compile", "not-as-asserted"})
-"""The case itself is wrong, whatever the kernel."""
+_CASE_AT_FAULT = frozenset({"builder-cannot", "does-not-compile", "not-as-asserted"})
+"""For the case's author to mend; says nothing about the patch."""
 _NOBODY_CAN_SAY = frozenset({"", "compiler"})
 """Says nothing about the patch: something on the host, or a file that is not what it should be."""
 INSPECTION = "inspection"

@@ -204,7 +204,7 @@ def test_what_no_livepatch_can_do_is_refused_by_name(
     content = tree_61.read(path)
     assert content is not None
     line = content.decode().split("\n")[0]
-    diff = f"--- a/{path}\n+++ b/{path}\n@@ -1 +1,2 @@\n {line}\n+int lph_added;\n"
+    diff = f"--- a/{path}\n+++ b/{path}\n@@ -1 +1,2 @@\n {line}\n+int task;\n"
     plan = plan_diff(tree_61, diff)
     assert [refusal.kind for refusal in plan.refusals] == [kind]
     assert plan.refusals[0].hint
