@@ -14,8 +14,11 @@ from lpharness.archive import Archive
 from lpharness.base.errors import HostError, LpharnessError
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.needs import providers
-from lpharness.cases.model import Case, Drive, ModuleSource, Probe, Target, Text
+from lpharness.cases.model import Case, ModuleSource, Probe, Target, Text
 from lpharness.cases.model import Outcome as Due
+from lpharness.checks.contract import Recording
+from lpharness.checks.replay import load_recording
+from lpharness.checks.story import Story
 from lpharness.engine.build import Module, module_of_diff
 from lpharness.engine.builders import Engine
 from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
@@ -44,8 +47,6 @@ _LOAD = "idle"
 _OUTCOMES = {"no-code": Outcome.NO_CODE, "does-not-compile": Outcome.NEEDS_OTHERS,
              "not-reached": Outcome.NEEDS_OTHERS}  # fmt: skip
 _VERDICTS = {Verdict.PASS: Outcome.CLEAN, Verdict.FAIL: Outcome.HARMED}
-
-
 _MOST_ROUNDS = 4
 _MOST_UNITS = 12  # of a header that comes along
 
@@ -121,8 +122,8 @@ def build(
         engine = Engine(most_units=_MOST_UNITS, allow=allow)
         module = module_of_diff(diff, kernel, name=_NAME, builder=engine)
     except LpharnessError as error:
-        usual = Outcome.BROKEN if isinstance(error, HostError) or not error.kind else None
-        outcome = usual or _OUTCOMES.get(error.kind, Outcome.REFUSED)
+        ours = isinstance(error, HostError) or not error.kind
+        outcome = Outcome.BROKEN if ours else _OUTCOMES.get(error.kind, Outcome.REFUSED)
         reason = error.message.splitlines()[0]
         return Built(fix(outcome, kind=error.kind, reason=reason), None, error.message)
     problems = module.inspection.problems
@@ -152,16 +153,16 @@ def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str],
     )
     folder = RunFolder.open(run).trial(plan.id)
     trial = run_trial(plan, backend("qemu"), folder)
-    events = folder.events()
-    steady = _steady(events)
+    recording = load_recording(folder.path)
+    loaded = _loaded(recording)
     return replace(
         fix,
         outcome=_outcome(trial.verdict, fix),
         reason=trial.reason,
         verdict=trial.verdict,
-        called=len({e.function for e in steady if isinstance(e, CallsCounted) and _entered(e)}),
-        target_loaded=all(name in _loaded(events) for name in fix.objects if name != VMLINUX),
-        transition_s=figures(events).patching_s,
+        called=len(_entered(recording)),
+        target_loaded=all(name in loaded for name in fix.objects if name != VMLINUX),
+        transition_s=figures(recording.events).patching_s,
         trial_s=round(trial.seconds, 2),
     )
 
@@ -184,30 +185,20 @@ def _case(fix: Fix) -> Case:
         title=f"what changed in {fix.path}",
         modules=(ModuleSource(name=_NAME),),
         probes=(probe,),
-        drive=Drive(),
         target=Target(modules=targets) if targets else None,
     )
 
 
-def _steady(events: Sequence[object]) -> list[object]:
-    from lpharness.timeline.events import PhaseBegan
-
-    found, inside = [], False
-    for event in events:
-        if isinstance(event, PhaseBegan):
-            inside = event.phase is Phase.STEADY
-        elif inside:
-            found.append(event)
-    return found
+def _entered(recording: Recording) -> set[str]:
+    """Return the functions whose new version was entered while the patch was on."""
+    steady = Story(recording).find(Phase.STEADY)
+    counted = steady.of(CallsCounted) if steady else ()
+    return {event.function for _, event in counted if event.side == "new" and event.hits}
 
 
-def _entered(event: CallsCounted) -> bool:
-    return event.side == "new" and event.hits > 0
-
-
-def _loaded(events: Sequence[object]) -> set[str]:
-    vitals = [event for event in events if isinstance(event, Vitals)]
-    return set().union(*(event.modules for event in vitals))
+def _loaded(recording: Recording) -> set[str]:
+    """Return the modules that the guest was seen with at any time."""
+    return set().union(*(event.modules for _, event in recording.of(Vitals)))
 
 
 @cache

@@ -29,6 +29,7 @@ from lpharness.engine.objects.unit import Unit
 from lpharness.images import build as build_image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.symbols import VMLINUX
+from lpharness.results.files import write_atomically
 from lpharness.results.folder import RunFolder
 from lpharness.sources.package import unpack_source
 from lpharness.sources.prepare import prepare_tree
@@ -114,7 +115,7 @@ def require_same(settings: Settings, path: Path) -> None:
                 f"{path.parent} holds a measurement with other settings",
                 hint="name another output folder, or go on with what was asked there",
             )
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def _tree(settings: Settings, progress: Progress) -> SourceTree:

@@ -12,9 +12,6 @@ from msgspec import Struct
 from lpharness.bench.fixes.model import COUNTED_APART, Fix, Outcome, Settings
 from lpharness.results.text import one_line
 
-GOAL = 0.85
-"""Of the fixes that stand by themselves, how many are to come out clean."""
-
 
 class Account(Struct, frozen=True, kw_only=True):
     """What a set of fixes came to."""

@@ -201,27 +201,8 @@ def _where(plan: DiffPlan, judged: Judged, refusal: Refusal) -> str:
     for suspect in judged.pair.suspects:
         if refusal.kind == "layout" and suspect.name == refusal.subject:
             return f"{suspect.path}:{suspect.line}"
-    line = source_line(plan, judged.pair.source, refusal.subject)
+    line = plan.line_of(judged.pair.source, refusal.subject)
     return f"{judged.pair.source}:{line}" if line else judged.pair.source
-
-
-def source_line(plan: DiffPlan, source: str, subject: str) -> int:
-    """Return the line of a file, after the diff, on which a function or variable is defined.
-
-    A guess by its looks, for people: 0 if there is none.
-    """
-    import re
-
-    content = plan.contents.get(source)
-    text = (content if content is not None else plan.tree.read(source) or b"").decode(
-        "utf-8", "replace"
-    )
-    name = re.escape(subject.split(".", maxsplit=1)[0])
-    for pattern in (rf"^\w[^;\n]*\b{name}\s*[(=\[]", rf"\b{name}\s*(=|\[|;)", rf"\b{name}\b"):
-        match = re.search(pattern, text, re.MULTILINE)
-        if match:
-            return text.count("\n", 0, match.start()) + 1
-    return 0
 
 
 def _prepare(

@@ -118,18 +118,15 @@ class DiffPlan:
         files = self.included_by(unit) | {unit.source}
         return tuple(one for one in self.suspects if one.path in files)
 
-    def line_of(self, symbol: str) -> tuple[str, int] | None:
-        """Return where the patched source defines a function or variable: file and line, from 1.
+    def line_of(self, path: str, symbol: str) -> int | None:
+        """Return the line, from 1, in which the patched source defines a function or variable.
 
         Args:
+            path: a file of the tree.
             symbol: as an object has it; what the compiler added (``.isra.0``) is passed over.
         """
-        paths = [*(unit.source for unit in self.units), *self.contents]
-        for path in dict.fromkeys(paths):
-            content = self.contents.get(path) or self.base.get(path) or self.tree.read(path)
-            if line := definition_line(_text(content), symbol):
-                return path, line
-        return None
+        content = self.contents.get(path) or self.base.get(path) or self.tree.read(path)
+        return definition_line(_text(content), symbol)
 
     def require(self) -> None:
         """Go on only with a plan that was not refused.
