@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
-from lpharness.cases.model import Case, Variant
+from lpharness.cases.model import Case, Pace, Variant
 from lpharness.guests import backend as find_backend
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build as build_image
@@ -23,8 +23,8 @@ from lpharness.results.folder import RunFolder
 from lpharness.results.model import Build, CheckResult, Evidence, Trial, TrialId, Verdict
 from lpharness.timeline.events import Phase
 from lpharness.trial.build import CaseBuild, build_case
-from lpharness.trial.plan import Pace, Plan
-from lpharness.trial.programs import build_programs
+from lpharness.trial.plan import USUAL, Plan
+from lpharness.trial.programs import build_companions, build_programs
 from lpharness.trial.runner import run_trial
 from lpharness.workloads import find as find_workload
 from lpharness.workloads.catalog import Workload
@@ -48,7 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
     memory_mb: int = 512
     fresh: bool = False
     keep_memory: bool = False
-    pace: Pace = Pace()
+    pace: Pace = USUAL
     seed: int | None = None
 
 
@@ -184,6 +184,7 @@ def _plan_case(
             yield Refused(id=trial_id, verdict=Verdict.SKIP, reason=reason)
         return
     programs = build_programs(case)
+    companions = build_companions(case, kernel, progress)
     built = build_case(case, kernel, progress)
     builds.append(built)
     for workload, variant, repeat in trials:
@@ -211,6 +212,7 @@ def _plan_case(
             modules=built.modules,
             build=built.build,
             programs=programs,
+            companions=companions,
             variant=variant,
             fresh=request.fresh,
             pace=request.pace,

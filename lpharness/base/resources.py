@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def data_dir(name: str) -> Path:
-    """Return the folder ``name`` (``images``, ``kernels`` or ``patches``) of the bundled data.
+    """Return the folder ``name`` (``images``, ``kernels``, ``patches``, …) of the bundled data.
 
     An installed wheel carries it in ``lpharness/_data``; a checkout has it at its top.
     """

@@ -123,6 +123,8 @@ def _outcomes(raw: dict[str, Any]) -> Iterator[object]:
     for probe in probes if isinstance(probes, list) else ():
         states = probe.get("state") if isinstance(probe, dict) else None
         yield from states.values() if isinstance(states, dict) else ()
+    actions = raw.get("action")
+    yield from actions if isinstance(actions, list) else ()
     flaw = raw.get("flaw")
     if isinstance(flaw, dict):
         yield flaw.get("patched")

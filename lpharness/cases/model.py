@@ -152,6 +152,31 @@ class Stall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long the stall is watched before the release, in guest seconds."""
 
 
+class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step of the case's own in the guest, taken when the trial enters a phase."""
+
+    phase: Literal["baseline", "load", "transition", "steady", "unload", "after"]
+    """``load`` is just before a module is loaded, ``transition`` just after, ``unload`` just before
+    the patch is disabled."""
+    run: str
+    """A shell command for the guest's ``/bin/sh -c``."""
+    module: str = ""
+    """Only where the phase is of this livepatch; empty for each."""
+    exit: int | None = 0
+    """How it must end; ``None`` (``exit = "any"`` in the file) where that does not matter."""
+    background: bool = False
+    """Whether the trial goes on without waiting for it; how it ends is not looked at."""
+    timeout_s: float = 10.0
+
+
+class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long each state is looked at, at least, in seconds beyond what its steps take."""
+
+    baseline_s: float = 0.0
+    steady_s: float = 0.0
+    after_s: float = 0.0
+
+
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Kernel modules whose functions the case patches."""
 
@@ -228,6 +253,10 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Kernel modules to put into the image besides the target's."""
     programs: tuple[str, ...] = ()
     """C files beside ``case.toml``, for the guest: ``x.c`` is called there as ``/case/x``."""
+    companions: tuple[str, ...] = ()
+    """C files beside ``case.toml``, for the guest's kernel: ``x.c`` is there ``/case/x.ko``."""
+    actions: tuple[Action, ...] = field(default=(), name="action")
+    pace: Pace = Pace()
     target: Target | None = None
     variants: tuple[Variant, ...] = field(default=(), name="variant")
     drive: Drive = Drive()

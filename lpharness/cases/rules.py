@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from lpharness.base.errors import InputError
@@ -21,6 +21,12 @@ _SOURCES = {"source": "source", "patch": "patch", "delta": "delta", "edit": "edi
 """Keys of a module of which exactly one is given, and their fields."""
 _FILES = ("source", "patch", "prebuilt")
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_]{1,55}")  # MODULE_NAME_LEN, include/linux/moduleparam.h
+_NAMES_OF = {
+    "programs": (_CASE_NAME, "letters, digits, . _ -"),
+    "companions": (_MODULE_NAME, "letters, digits and _"),
+}
+_OF_A_MODULE = ("load", "transition", "steady")
+_LONGEST_LOOK_S = 3600.0
 
 
 def check(case: Case, file: Path) -> None:
@@ -43,8 +49,11 @@ def _faults(case: Case) -> Iterator[Fault]:
         yield "name", f"the folder's name {case.name!r} is no case name", "letters, digits, . _ -"
     yield from _few("kernels", case.kernels)
     yield from _few("workloads", case.workloads)
-    yield from _programs(case)
+    yield from _c_files("programs", case.programs, case)
+    yield from _c_files("companions", case.companions, case)
     yield from _modules(case)
+    yield from _actions(case)
+    yield from _pace(case)
     yield from _probes(case)
     yield from _flaw(case)
     yield from _variants(case)
@@ -56,15 +65,43 @@ def _few(where: str, values: Iterable[str]) -> Iterator[Fault]:
         yield where, "is empty", "leave it out for the default, or name at least one"
 
 
-def _programs(case: Case) -> Iterator[Fault]:
-    yield from _unique("programs", (PurePosixPath(name).stem for name in case.programs))
-    for index, name in enumerate(case.programs):
-        where = f"programs[{index}]"
+def _c_files(key: str, names: Sequence[str], case: Case) -> Iterator[Fault]:
+    """Yield what is wrong with C files that something for the guest is made of."""
+    pattern, allowed = _NAMES_OF[key]
+    yield from _unique(key, (PurePosixPath(name).stem for name in names))
+    for index, name in enumerate(names):
+        where = f"{key}[{index}]"
         yield from _file_inside(case, where, name)
         if not name.endswith(".c"):
             yield where, f"{name!r} does not end in .c", None
-        elif not _CASE_NAME.fullmatch(PurePosixPath(name).stem):
-            yield where, f"{name!r} cannot name a program", "letters, digits, . _ -"
+        elif not pattern.fullmatch(PurePosixPath(name).stem):
+            yield where, f"{name!r} cannot name one of the {key}", allowed
+
+
+def _actions(case: Case) -> Iterator[Fault]:
+    names = {module.name for module in case.modules}
+    for index, action in enumerate(case.actions):
+        where = f"action[{index}]"
+        if not action.run.strip():
+            yield f"{where}.run", "is empty", None
+        if action.module and action.module not in names:
+            yield f"{where}.module", f"the case has no module {action.module!r}", None
+        elif action.module and action.phase not in _OF_A_MODULE:
+            yield (
+                f"{where}.module",
+                f"is given, but `{action.phase}` is no phase of one module",
+                f"such are {', '.join(_OF_A_MODULE)}",
+            )
+        if action.exit is not None and not 0 <= action.exit <= 255:
+            yield f"{where}.exit", f"{action.exit} is no exit status", '0 to 255, or "any"'
+        if action.timeout_s <= 0:
+            yield f"{where}.timeout_s", "must be more than 0", None
+
+
+def _pace(case: Case) -> Iterator[Fault]:
+    for key in ("baseline_s", "steady_s", "after_s"):
+        if not 0 <= getattr(case.pace, key) <= _LONGEST_LOOK_S:
+            yield f"pace.{key}", f"must be from 0 to {_LONGEST_LOOK_S:g}", None
 
 
 def _modules(case: Case) -> Iterator[Fault]:

@@ -11,12 +11,14 @@ from lpharness.checks.flaw import check_flaw
 from lpharness.checks.healthy import check_healthy
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
+from lpharness.checks.steps import check_steps, takes_steps
 from lpharness.checks.transition import check_transition
 from lpharness.checks.under_load import check_under_load
 from lpharness.checks.unloaded import check_unloaded
 from lpharness.results.model import CheckResult, Verdict, worst
 
 CHECKS: dict[str, Check] = {
+    "steps": check_steps,
     "flaw": check_flaw,
     "healthy": check_healthy,
     "no_reboot": check_no_reboot,
@@ -35,8 +37,9 @@ def judge(recording: Recording) -> tuple[CheckResult, ...]:
 
 
 def questions(case: Case) -> dict[str, Check]:
-    """Return the checks that a case raises: only some describe a flaw."""
-    return {name: check for name, check in CHECKS.items() if name != "flaw" or case.flaw}
+    """Return the checks that a case raises: only some take steps or describe a flaw."""
+    raised = {"steps": takes_steps(case), "flaw": case.flaw is not None}
+    return {name: check for name, check in CHECKS.items() if raised.get(name, True)}
 
 
 def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 
 from lpharness.cases.model import Stall
 from lpharness.checks.contract import Recording
@@ -91,7 +92,7 @@ def _judge_unfinished(story: Story, transition: Transition, bound: float, ledger
         ledger.missing(what, "neither its begin nor its end was seen")
         return
     watched = _watched(story, transition)
-    blocker = _last_blocker(story.recording, transition, until=None)
+    blocker = _chief_blocker(story.recording, transition)
     by = f", held up by {_tell(blocker[1])}" if blocker else ""
     if watched >= bound:
         at = blocker[0] if blocker else transition.began
@@ -193,6 +194,18 @@ def _last_blocker(
         if at[1].blockers and (until is None or not _before(until, at)):
             found = (at, at[1].blockers[0])
     return found
+
+
+def _chief_blocker(
+    recording: Recording, transition: Transition
+) -> tuple[tuple[int, TasksSampled], Blocker] | None:
+    """Return the task that was in the way most often, as it was last seen there.
+
+    Not whoever comes first in the last sample: that may be a task that just passes by.
+    """
+    seen = [(at, blocker) for at in transition.samples(recording) for blocker in at[1].blockers]
+    often = Counter(blocker.pid for _, blocker in seen)
+    return max(seen, key=lambda found: (often[found[1].pid], found[0][0]), default=None)
 
 
 def _before(first: At, second: At) -> bool:

@@ -25,7 +25,7 @@ from lpharness.sources.diffed import Diffed
 from lpharness.sources.edit import edit_diff
 from lpharness.sources.prepare import prepare_tree
 
-__all__ = ["Module", "build_module", "module_of_diff"]
+__all__ = ["Module", "build_module", "build_plain", "module_of_diff"]
 
 _KIND = "modules"
 _FACTS = "build.json"
@@ -90,6 +90,18 @@ def _of_c(
         warnings=built.warnings,
         cached=cached,
     )
+
+
+def build_plain(source: Path, kernel: Kernel, progress: Progress = SILENT) -> Path:
+    """Return the ``.ko`` of one C file, named like it; no livepatch, so nothing is inspected.
+
+    Raises:
+        BuildError: it does not compile, or the fitting compiler is not installed.
+        HostError: tools or space are missing.
+    """
+    digest = _source_digest(source)
+    path, _, _ = _from_source(source.stem, source, digest, kernel, progress, Cache())
+    return path
 
 
 def module_of_diff(

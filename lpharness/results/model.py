@@ -118,7 +118,7 @@ class Provenance(Struct, kw_only=True, omit_defaults=True):
     """Module name to SHA-256 of the ``.ko``."""
     module_sources: dict[str, str] = field(default_factory=dict)
     programs: dict[str, str] = field(default_factory=dict)
-    """Name to SHA-256 of what the case had compiled for the guest."""
+    """Name to SHA-256 of what the case had compiled for the guest: programs and kernel modules."""
     compiler: str = ""
     backend: str = ""
     backend_version: str = ""

@@ -291,6 +291,8 @@ class ActionTaken(Event, frozen=True, kw_only=True, tag="action-taken"):
 
     action: str
     exit_status: int
+    wanted: int | None = 0
+    """The exit status that it must have; ``None`` where that does not matter."""
     detail: str = ""
 
 

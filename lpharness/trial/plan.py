@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lpharness.cases.model import Case, Variant
+from lpharness.cases.model import Case, Pace, Variant
 from lpharness.checks.contract import PatchedFunction
 from lpharness.engine.build import Module
 from lpharness.guests.contract import GuestSpec
@@ -17,12 +17,8 @@ MOST_COUNTED = 12
 """Functions of which calls are counted unless told otherwise."""
 
 
-class Pace(Struct, frozen=True, kw_only=True):
-    """How long a trial looks at each state, in seconds beyond what its steps take."""
-
-    baseline_s: float = 0.7
-    steady_s: float = 1.0
-    after_s: float = 0.8
+USUAL = Pace(baseline_s=0.7, steady_s=1.0, after_s=0.8)
+"""How long a trial looks at each state unless it is told otherwise."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -37,15 +33,27 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What came of building them, where that was a phase of its own."""
     programs: tuple[Path, ...] = ()
     """The case's own, compiled for the guest."""
+    companions: tuple[Path, ...] = ()
+    """Kernel modules of the case's own that are no livepatches."""
     variant: Variant | None = None
     fresh: bool = False
     """Boot anew instead of restoring a snapshot."""
-    pace: Pace = Pace()
+    pace: Pace = USUAL
     counted: int = MOST_COUNTED
     """So many functions' calls are counted, of both versions; a probe costs time on each side."""
     seed: int = 0
     keep_memory: bool = False
     """Whether the guest's memory is dumped when its kernel dies."""
+
+    @property
+    def looks(self) -> Pace:
+        """How long each state is looked at: as asked, or as long as the case needs."""
+        asked, needed = self.pace, self.case.pace
+        return Pace(
+            baseline_s=max(asked.baseline_s, needed.baseline_s),
+            steady_s=max(asked.steady_s, needed.steady_s),
+            after_s=max(asked.after_s, needed.after_s),
+        )
 
     @property
     def functions(self) -> tuple[PatchedFunction, ...]:

@@ -1,4 +1,4 @@
-"""A case's own C programs: compiled once, and put where its commands call them."""
+"""A case's own C programs and kernel modules: built once, and put where its commands find them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lpharness.base.deadline import Deadline
+from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case
+from lpharness.engine.build import build_plain
 from lpharness.guests.contract import Transport
 from lpharness.images.programs import compile_source
+from lpharness.kernels.model import Kernel
 
 FOLDER = "/case"
 """Where a guest has them: ``trigger.c`` is called as ``/case/trigger``."""
@@ -26,8 +29,20 @@ def build_programs(case: Case) -> tuple[Path, ...]:
     return tuple(compile_source(case.folder / source) for source in case.programs)
 
 
+def build_companions(case: Case, kernel: Kernel, progress: Progress = SILENT) -> tuple[Path, ...]:
+    """Return the kernel modules that a case brings along besides its livepatches.
+
+    Raises:
+        BuildError: one does not compile, or the fitting compiler is not installed.
+        HostError: tools or space are missing.
+    """
+    if case.folder is None:
+        return ()
+    return tuple(build_plain(case.folder / file, kernel, progress) for file in case.companions)
+
+
 def put_programs(programs: Sequence[Path], transport: Transport, deadline: Deadline) -> None:
-    """Put executables into a guest.
+    """Put executables and modules into a guest.
 
     Raises:
         GuestError: the guest refused.

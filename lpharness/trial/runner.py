@@ -228,7 +228,7 @@ def _provenance(plan: Plan, backend: Backend) -> Provenance:
         image_identity=plan.spec.image.identity,
         modules={module.name: module.sha256 for module in plan.modules},
         module_sources={module.name: module.source_sha256 for module in plan.modules},
-        programs={program.name: sha256_file(program) for program in plan.programs},
+        programs={file.name: sha256_file(file) for file in (*plan.programs, *plan.companions)},
         compiler=plan.modules[0].compiler if plan.modules else "",
         backend=backend.name,
         cpus=plan.spec.cpus,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+
 from lpharness.base.deadline import Deadline
 from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import Guest
-from lpharness.timeline.events import ActionTaken, Note
+from lpharness.timeline.events import ActionTaken, Note, Phase
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
 from lpharness.trial.programs import put_programs
+
+_BACKGROUND = "setsid /bin/sh </dev/null >/dev/null 2>&1 -c "
 
 
 class Steps:
@@ -22,7 +26,8 @@ class Steps:
         self._slowness = Accelerator(guest.start.accelerator, "").scale
 
     def _set_up(self) -> None:
-        put_programs(self._plan.programs, self._guest.transport, self._soon())
+        files = (*self._plan.programs, *self._plan.companions)
+        put_programs(files, self._guest.transport, self._soon())
         for command in self._case.setup:
             self._act(f"setup: {command}", command)
 
@@ -31,14 +36,27 @@ class Steps:
             for name in self._case.target.modules:
                 self._act(f"load target {name}", f"modprobe {name}")
 
-    def _act(self, action: str, command: str) -> None:
-        result = self._guest.transport.run(command, deadline=self._soon(10))
+    def _take_actions(self, phase: Phase, module: str | None) -> None:
+        """Take the case's steps for a phase that begins."""
+        for action in self._case.actions:
+            if action.phase != phase.value or action.module not in ("", module):
+                continue
+            if action.background:
+                self._act(f"action: {action.run}", _BACKGROUND + shlex.quote(action.run) + " &")
+            else:
+                self._act(f"action: {action.run}", action.run, action.exit, action.timeout_s)
+
+    def _act(
+        self, action: str, command: str, wanted: int | None = 0, seconds: float = 10.0
+    ) -> None:
+        result = self._guest.transport.run(command, deadline=self._soon(seconds))
         self._recorder.add(
             ActionTaken(
                 host_ns=self._recorder.now(),
                 guest_ns=result.guest_ended_ns,
                 action=action,
                 exit_status=result.exit_status,
+                wanted=wanted,
                 detail=(result.stderr or result.stdout).decode(errors="replace")[:2000].strip(),
             )
         )

@@ -56,17 +56,17 @@ class Story(Steps):
     def tell(self) -> None:
         """Tell it all."""
         self._prepare()
-        self._enter(Phase.BASELINE, None)
+        self._begin(Phase.BASELINE)
         self._baseline()
         for source, module in zip(self._case.modules, self._plan.modules, strict=True):
-            self._enter(Phase.LOAD, module.name)
+            self._begin(Phase.LOAD, module.name)
             if not self._load(source, module):
                 break
-            self._enter(Phase.STEADY, module.name)
+            self._begin(Phase.STEADY, module.name)
             self._steady(module)
-        self._enter(Phase.UNLOAD, None)
+        self._begin(Phase.UNLOAD)
         self._unload()
-        self._enter(Phase.AFTER, None)
+        self._begin(Phase.AFTER)
         self._after()
 
     def _prepare(self) -> None:
@@ -93,7 +93,7 @@ class Story(Steps):
             self._guest, self._plan.workload, self._case.drive, self._recorder
         )
         self._workload.await_start(self._soon())
-        self._look_for(self._plan.pace.baseline_s, ORIGINAL)
+        self._look_for(self._plan.looks.baseline_s, ORIGINAL)
         if self._target_comes_late:
             self._unload_target()
 
@@ -102,7 +102,7 @@ class Story(Steps):
         if self._control.load(module.name, self._soon(30)):
             return False
         self._loaded.append(module.name)
-        self._enter(Phase.TRANSITION, module.name)
+        self._begin(Phase.TRANSITION, module.name)
         self._await_patched(module.name)
         self._counter.read(driven=False, deadline=self._soon())
         if source.replaces:
@@ -115,7 +115,7 @@ class Story(Steps):
         self._observer.patch(module.name, self._soon())
         self._observe_functions()
         self._counter.arm("unpatching", self._soon())
-        self._look_for(self._plan.pace.steady_s, module.name)
+        self._look_for(self._plan.looks.steady_s, module.name)
         if module is self._plan.modules[-1]:
             self._try_flaw()
         self._observer.vitals(self._witness, self._soon())
@@ -135,7 +135,7 @@ class Story(Steps):
 
     def _after(self) -> None:
         self._counter.arm("patching", self._soon())
-        self._look_for(self._plan.pace.after_s, ORIGINAL)
+        self._look_for(self._plan.looks.after_s, ORIGINAL)
         self._workload.stop(self._soon())
         self._counter.close(self._soon())
         self._observe_functions()
@@ -148,6 +148,11 @@ class Story(Steps):
         self._witness.close(self._soon())
 
     # --- the steps -------------------------------------------------------------------------
+
+    def _begin(self, phase: Phase, module: str | None = None) -> None:
+        """Enter a phase, and take the case's own steps for it."""
+        self._enter(phase, module)
+        self._take_actions(phase, module)
 
     def _await_patched(self, name: str) -> None:
         stall = self._case.expect.stall

@@ -41,12 +41,16 @@ STALLED = between(1, 5.5)
 
 
 def hung(watched: float) -> Recording:
-    """The patching never completes; a kworker is in the way for as long as it is watched."""
+    """The patching never completes; a kworker is in the way, and at the end one that passes by."""
     lost = drop(clean(), TransitionMarked, both(completed, PATCHING))
     worker = Blocker(12, "kworker/0:1", True, "R", ("crunch+0x1/0x2",))
     fields = {"patch": MODULE, "target": 1, "idle": 0, "unpatched": 1, "patched": 49}
-    sample = {**fields, "blockers": (worker,), "guest_ns": BOOTED + round((1.1 + watched) * 1e9)}
-    return insert(lost, 2.4, TasksSampled, **sample)
+    passing = Blocker(99, "sh", False, "R", ())
+    for at, blockers in ((2.39, (worker,)), (2.4, (passing, worker))):
+        stamp = BOOTED + round((1.1 + watched) * 1e9)
+        sample = {**fields, "blockers": blockers, "guest_ns": stamp}
+        lost = insert(lost, at, TasksSampled, **sample)
+    return lost
 
 
 def stalled(*blockers: Blocker) -> Recording:

@@ -14,7 +14,7 @@ from lpharness.archive import Archive
 from lpharness.base.errors import HostError, LpharnessError
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.needs import providers
-from lpharness.cases.model import Case, ModuleSource, Probe, Target, Text
+from lpharness.cases.model import Case, ModuleSource, Pace, Probe, Target, Text
 from lpharness.cases.model import Outcome as Due
 from lpharness.checks.contract import Recording
 from lpharness.checks.replay import load_recording
@@ -34,7 +34,7 @@ from lpharness.results.model import TrialId, Verdict
 from lpharness.sources.delta import delta
 from lpharness.sources.package import unpack_source
 from lpharness.timeline.events import CallsCounted, Phase, Vitals
-from lpharness.trial.plan import Pace, Plan
+from lpharness.trial.plan import Plan
 from lpharness.trial.runner import run_trial
 from lpharness.workloads import find as find_workload
 

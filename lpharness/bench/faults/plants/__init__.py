@@ -1,0 +1,17 @@
+"""What is done to the host while a trial runs, by name.
+
+A plant is a generator function of a `Scene`. What comes before its first ``yield`` is done before
+the command starts; what comes after it, while it runs; what comes after a second one, once it has
+ended. ``try … finally`` is honoured however the fault comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lpharness.bench.faults.plants import qemu
+from lpharness.bench.faults.scene import Scene
+
+Plant = Callable[[Scene], Iterator[None]]
+
+PLANTS: dict[str, Plant] = {**qemu.PLANTS}
