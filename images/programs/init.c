@@ -63,6 +63,22 @@ static void mount_all(void)
 	}
 }
 
+/* What shells and scripts take for granted: <(…), > /dev/stdout. devtmpfs has none of them. */
+static void link_streams(void)
+{
+	static const char *const links[][2] = {
+		{"/proc/self/fd", "/dev/fd"},
+		{"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd/1", "/dev/stdout"},
+		{"/proc/self/fd/2", "/dev/stderr"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i][0], links[i][1]))
+			complain("make", links[i][1]);
+}
+
 static void bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -144,6 +160,7 @@ int main(void)
 	const struct sigaction action = {.sa_handler = on_signal};
 
 	mount_all();
+	link_streams();
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGUSR2, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

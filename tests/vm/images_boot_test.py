@@ -58,6 +58,11 @@ def out(guest: Guest, command: str) -> str:
     return result.text.strip()
 
 
+def test_streams_have_their_names_in_dev(booted: Guest) -> None:
+    assert out(booted, "echo to-stdout > /dev/stdout; echo x | cat /dev/stdin") == "to-stdout\nx"
+    assert out(booted, "readlink /dev/fd /dev/stderr") == "/proc/self/fd\n/proc/self/fd/2"
+
+
 def test_everything_is_mounted(booted: Guest) -> None:
     mounts = {
         line.split()[1]: line.split()[2] for line in out(booted, "cat /proc/mounts").split("\n")
