@@ -33,7 +33,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 def console_findings(story: Story) -> list[Seen]:
     """Return all findings in the order of their lines: the timeline's and today's."""
     recording = story.recording
-    baseline, load = _Border(story, Phase.BASELINE), _Border(story, Phase.LOAD)
+    baseline, load = _Border(story, Phase.BASELINE), _Border(story, _changing(story))
     found: dict[tuple[int, str], Seen] = {}
     taken: set[int] = set()
     for finding in classify_text("\n".join(recording.console)):
@@ -60,6 +60,11 @@ def console_findings(story: Story) -> list[Seen]:
             after_load=load.index is not None and index > load.index,
         )
     return [found[key] for key in sorted(found)]
+
+
+def _changing(story: Story) -> Phase:
+    """Return the phase with which the kernel began to be changed."""
+    return Phase.LOAD if story.recording.selftest is None else Phase.SELFTEST
 
 
 class _Border:

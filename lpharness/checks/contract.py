@@ -24,6 +24,22 @@ class PatchedFunction(Struct, frozen=True, kw_only=True):
     new: str
 
 
+class Selftest(Struct, frozen=True, kw_only=True):
+    """One of the kernel's own test programs, which a trial may be about instead of a case."""
+
+    collection: str
+    """Folder below ``tools/testing/selftests``: ``livepatch``."""
+    program: str
+    """``test-state.sh``."""
+    tests: tuple[str, ...]
+    """The tests that it says it has, in order."""
+
+    @property
+    def name(self) -> str:
+        """What kselftest calls it: ``livepatch:test-state.sh``."""
+        return f"{self.collection}:{self.program}"
+
+
 class Recording(Struct, frozen=True, kw_only=True):
     """All that is known of a trial when its checks are run; nothing else may be looked at."""
 
@@ -36,6 +52,9 @@ class Recording(Struct, frozen=True, kw_only=True):
     accelerator: str = "tcg"
     control: Recording | None = None
     """Of the guest without the patch, in which the case's flaw was to be seen."""
+    selftest: Selftest | None = None
+    """What the trial is about, if it is one of the kernel's own tests; then `case` has no module.
+    """
 
     def of(self, kind: type[E]) -> Iterator[tuple[int, E]]:
         """Yield the events of a kind with their index in the timeline."""

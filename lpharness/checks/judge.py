@@ -11,6 +11,7 @@ from lpharness.checks.flaw import check_flaw
 from lpharness.checks.healthy import check_healthy
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
+from lpharness.checks.selftest import judge_selftest
 from lpharness.checks.steps import check_steps, takes_steps
 from lpharness.checks.transition import check_transition
 from lpharness.checks.under_load import check_under_load
@@ -33,6 +34,9 @@ CHECKS: dict[str, Check] = {
 
 def judge(recording: Recording) -> tuple[CheckResult, ...]:
     """Ask a recording every question that its case raises."""
+    if recording.selftest is not None:
+        common = (check_healthy, check_no_reboot)
+        return (*judge_selftest(recording), *(check(recording) for check in common))
     return tuple(check(recording) for check in questions(recording.case).values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,7 +39,8 @@ def _again(folder: TrialFolder, trial: Trial) -> Trial:
         recording = load_recording(folder.path)
     except InputError as error:
         return msgspec.structs.replace(trial, verdict=Verdict.ERROR, reason=error.message)
-    checks = (*_of_the_harness(trial), *judge(recording))
+    judged = judge(recording)
+    checks = (*_of_the_harness(trial, judged), *judged)
     verdict, reason = overall(checks, recording.case)
     return msgspec.structs.replace(trial, checks=checks, verdict=verdict, reason=reason)
 
@@ -50,7 +52,8 @@ def _refused(trial: Trial) -> bool:
     return trial.finished and (inspected or unbuilt)
 
 
-def _of_the_harness(trial: Trial) -> list[CheckResult]:
+def _of_the_harness(trial: Trial, judged: Sequence[CheckResult]) -> list[CheckResult]:
     if not trial.finished:
         return [CheckResult(check="harness", verdict=Verdict.ERROR, summary=trial.reason)]
-    return [result for result in trial.checks if result.check not in CHECKS]
+    asked = {*CHECKS, *(result.check for result in judged)}
+    return [result for result in trial.checks if result.check not in asked]

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Case
-from lpharness.checks.contract import PatchedFunction, Recording
+from lpharness.checks.contract import PatchedFunction, Recording, Selftest
 from lpharness.results.files import write_atomically
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import TrialId
@@ -23,16 +23,22 @@ CONTEXT = "case.json"
 class _Context(Struct, frozen=True, kw_only=True):
     case: Case
     functions: tuple[PatchedFunction, ...]
+    selftest: Selftest | None = None
     schema: int = 1
 
 
-def save_context(folder: Path, case: Case, functions: tuple[PatchedFunction, ...]) -> None:
+def save_context(
+    folder: Path,
+    case: Case,
+    functions: tuple[PatchedFunction, ...],
+    selftest: Selftest | None = None,
+) -> None:
     """Write the case as it is tried, and what its modules patch, into a trial's folder.
 
     The case's folder is left out: it is a place on one machine, and no check needs it.
     """
     kept = msgspec.structs.replace(case, folder=None)
-    context = _Context(case=kept, functions=functions)
+    context = _Context(case=kept, functions=functions, selftest=selftest)
     encoded = msgspec.json.format(msgspec.json.encode(context, enc_hook=str), indent=2)
     write_atomically(folder / CONTEXT, encoded + b"\n")
 
@@ -55,6 +61,7 @@ def load_recording(folder: Path) -> Recording:
         console=trial.console(),
         accelerator=_accelerator(events),
         control=control_recording(trial, document.id, context.case),
+        selftest=context.selftest,
     )
 
 

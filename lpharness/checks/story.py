@@ -104,9 +104,14 @@ class Story:
         """How the guest died, in words; empty if it did not."""
         return self.death.text if self.death else ""
 
-    def baseline_vitals(self) -> tuple[int, Vitals] | None:
-        """Return the last vitals from before the first load."""
+    def changes_began(self) -> int | None:
+        """Return the index of the event with which the kernel was first to be changed."""
         load = self.began(Phase.LOAD)
+        return self.began(Phase.SELFTEST) if load is None else load
+
+    def baseline_vitals(self) -> tuple[int, Vitals] | None:
+        """Return the last vitals from before the first load, or the selftest."""
+        load = self.changes_began()
         found = None
         for index, event in self.recording.of(Vitals):
             if load is not None and index > load:

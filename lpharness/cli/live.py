@@ -14,10 +14,11 @@ from rich.text import Text
 
 from lpharness.cli.output import answers
 from lpharness.results.figures import Figures
-from lpharness.results.model import Trial, TrialId
+from lpharness.results.model import Trial, TrialId, Verdict
 from lpharness.results.terminal import COLOURS, verdict_table
 from lpharness.timeline.events import Phase
 
+_SELFTEST = [Phase.BOOT, Phase.BASELINE, Phase.SELFTEST, Phase.AFTER]
 _STORY = [
     Phase.BOOT,
     Phase.BASELINE,
@@ -65,8 +66,17 @@ class RunView:
             self._current, self._since = trial, time.monotonic()
             # Only a case that describes a flaw begins with the control.
             self._story = [phase, *_STORY] if phase is Phase.CONTROL else _STORY
+        if phase is Phase.SELFTEST:
+            self._story = _SELFTEST
         self._phase = phase
         self._live.update(self, refresh=self._console.is_terminal)
+
+    def tested(self, trial: TrialId, test: str, verdict: Verdict) -> None:
+        """Print how one test of a selftest came out."""
+        line = Text(f"[{self._done + 1}/{self._total}] ", style="dim")
+        line.append(f"{verdict.value:5} ", style=COLOURS[verdict])
+        line.append(f"{trial.case}: ", style="dim").append(test)
+        self._console.print(line, soft_wrap=True)
 
     def finished(self, trial: Trial) -> None:
         """Print a finished trial's verdict for good."""

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect", "Read a livepatch .ko and say whether it can load, without a boot."),
     "compare": ("compare", "Show two livepatch modules side by side."),
     "run": ("run", "Try cases on kernels under workloads, and judge what was seen."),
+    "selftest": ("selftest", "Run the kernel's own livepatch tests, of exactly its source."),
     "judge": ("judge", "Judge recorded trials again with today's checks."),
     "report": ("report", "Write the reports of a run again: HTML, JUnit, KTAP, Markdown."),
     "shell": ("shell", "A guest to look around in."),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -60,13 +61,7 @@ def compile_module(
         BuildError: the source does not compile or names what the kernel does not export.
         HostError: tools are missing, a path cannot be used by make, or no space is left.
     """
-    require_tools()
-    for path in (headers, folder):
-        if re.search(r"[\s:]", str(path)):
-            raise HostError(
-                f"kbuild cannot work in a folder with a space or colon in its path: {path}",
-                hint="set LPHARNESS_CACHE to one without",
-            )
+    _require_usable(headers, folder)
     shutil.copyfile(source, folder / f"{name}.c")
     for header in source.parent.glob("*.h"):
         shutil.copyfile(header, folder / header.name)
@@ -77,6 +72,45 @@ def compile_module(
     if status != 0 or not module.is_file():
         raise _failure(source, text, status)
     return Built(module=module, warnings=text)
+
+
+def compile_modules(
+    *, sources: Sequence[Path], headers: Path, compiler: Compiler, folder: Path
+) -> tuple[Path, ...]:
+    """Build a module from each of some C files, which may include each other, in one go.
+
+    Args:
+        sources: C files of different names.
+        headers: a prepared headers tree (``Kernel.headers``).
+        compiler: as `find_compiler` gave it.
+        folder: private, empty; kbuild's files and the results are left in it.
+
+    Raises:
+        BuildError: one does not compile or names what the kernel does not export.
+        HostError: tools are missing, a path cannot be used by make, or no space is left.
+    """
+    _require_usable(headers, folder)
+    for source in sources:
+        shutil.copyfile(source, folder / source.name)
+    objects = " ".join(f"{source.stem}.o" for source in sources)
+    (folder / "Kbuild").write_text(f"obj-m := {objects}\n")
+    status, output = _make(headers, folder, compiler)
+    modules = tuple(folder / f"{source.stem}.ko" for source in sources)
+    if status != 0 or not all(module.is_file() for module in modules):
+        text = _NOISE.sub("", output.replace(f"{folder}/", "")).strip()
+        raise _failure(sources[0].parent, text, status)
+    return modules
+
+
+def _require_usable(headers: Path, folder: Path) -> None:
+    """Refuse what kbuild would trip over."""
+    require_tools()
+    for path in (headers, folder):
+        if re.search(r"[\s:]", str(path)):
+            raise HostError(
+                f"kbuild cannot work in a folder with a space or colon in its path: {path}",
+                hint="set LPHARNESS_CACHE to one without",
+            )
 
 
 def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:

@@ -44,6 +44,7 @@ class _Program:
     headers: list[Path]
     fault: type[LpharnessError]
     """Whose fault it is if it does not compile."""
+    flags: tuple[str, ...] = _FLAGS
 
 
 def program_names() -> list[str]:
@@ -74,13 +75,18 @@ def compile_program(name: str, *, cache: Cache | None = None) -> Path:
     )
 
 
-def compile_source(source: Path, *, cache: Cache | None = None) -> Path:
+def compile_source(source: Path, *, strict: bool = True, cache: Cache | None = None) -> Path:
     """Return the static executable made of one C file and the headers beside it.
 
     Cached like `compile_program`.
 
+    Args:
+        source: the C file.
+        strict: whether a warning is an error; not for code that is somebody else's.
+        cache: the user's, unless given.
+
     Raises:
-        BuildError: it does not compile without warnings.
+        BuildError: it does not compile, or not without warnings.
         HostError: there is no compiler that can link statically.
     """
     program = _Program(
@@ -89,6 +95,7 @@ def compile_source(source: Path, *, cache: Cache | None = None) -> Path:
         sources=[source],
         headers=list(source.parent.glob("*.h")),
         fault=BuildError,
+        flags=_FLAGS if strict else tuple(flag for flag in _FLAGS if flag != "-Werror"),
     )
     return _built(program, cache)
 
@@ -99,7 +106,7 @@ def _built(program: _Program, cache: Cache | None) -> Path:
         (str(path.relative_to(program.folder)), sha256_file(path))
         for path in (*program.sources, *sorted(program.headers))
     ]
-    key = identity(program.name, compiler.identity, repr(_FLAGS), repr(contents))
+    key = identity(program.name, compiler.identity, repr(program.flags), repr(contents))
     entry = (cache or Cache()).get(
         "programs", key, lambda folder: _compile(compiler, program, folder / program.name)
     )
@@ -154,7 +161,7 @@ def _compile(compiler: Compiler, program: _Program, out: Path) -> None:
     # Relative names, so that no path of this host gets into messages or __FILE__.
     relative = [str(path.relative_to(program.folder)) for path in program.sources]
     include = ("-I.", f"-I{program.name}")
-    command = [compiler.command, *include, *relative, *_FLAGS, "-o", str(out)]
+    command = [compiler.command, *include, *relative, *program.flags, "-o", str(out)]
     done = run_to_end(
         command,
         what=f"compile {program.name}",

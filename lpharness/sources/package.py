@@ -14,10 +14,12 @@ from pathlib import Path
 
 from lpharness.archive import Archive, Package
 from lpharness.base.errors import HostError, InputError
+from lpharness.base.hashing import identity
 from lpharness.base.process import run_to_end
 from lpharness.base.progress import SILENT, Progress
 
 KIND = "sources"
+KIND_OF_PARTS = "source-parts"
 _LEFT_OUT = ("Documentation", "LICENSES", "tools/testing", "tools/perf", "samples", "rust")
 _ARCH = "x86"
 _LONGEST_S = 900
@@ -75,6 +77,30 @@ def unpack_source(version: str, archive: Archive, *, progress: Progress = SILENT
     return archive.cache.get(KIND, key, build)
 
 
+def unpack_parts(
+    version: str, archive: Archive, parts: Sequence[str], *, progress: Progress = SILENT
+) -> Path:
+    """Return some folders of a version's source, laid out as in the source; shared.
+
+    Args:
+        version: of the package, for example ``6.1.192-1``.
+        archive: where it is.
+        parts: what is wanted, of which all must be there: ``tools/testing/selftests/livepatch``.
+        progress: told of the download and the unpacking.
+
+    Raises:
+        InputError: the archive does not have it.
+        HostError: it cannot be fetched or unpacked, or lacks a part.
+    """
+    package = find_source(version, archive)
+    key = f"{package.name}-{identity(package.sha256, *parts)}"
+
+    def build(folder: Path) -> None:
+        _unpack(archive.download(package), folder, package, progress, only=parts)
+
+    return archive.cache.get(KIND_OF_PARTS, key, build)
+
+
 def unpack_whole_source(
     version: str, archive: Archive, folder: Path, *, progress: Progress = SILENT
 ) -> None:
@@ -85,11 +111,17 @@ def unpack_whole_source(
         HostError: it cannot be fetched or unpacked.
     """
     package = find_source(version, archive)
-    _unpack(archive.download(package), folder, package, progress, left_out=())
+    _unpack(archive.download(package), folder, package, progress)
 
 
 def _unpack(
-    deb: Path, folder: Path, package: Package, progress: Progress, *, left_out: Sequence[str]
+    deb: Path,
+    folder: Path,
+    package: Package,
+    progress: Progress,
+    *,
+    left_out: Sequence[str] = (),
+    only: Sequence[str] = (),
 ) -> None:
     for tool, owner in (("xz", "xz-utils"), ("tar", "tar"), ("dpkg-deb", "dpkg")):
         if shutil.which(tool) is None:
@@ -100,16 +132,19 @@ def _unpack(
         tarball = parts / "usr/src" / f"{package.name}.tar.xz"
         if not tarball.is_file():
             raise HostError(f"{package.name} {package.version} has no {tarball.name}")
-        _extract(tarball, folder, package, left_out)
+        _extract(tarball, folder, package, left_out, only)
         shutil.rmtree(parts)
 
 
-def _extract(tarball: Path, folder: Path, package: Package, left_out: Sequence[str]) -> None:
+def _extract(
+    tarball: Path, folder: Path, package: Package, left_out: Sequence[str], only: Sequence[str]
+) -> None:
     """Unpack a tarball's one folder into ``folder``, all processors at work."""
     excluded = [f"--exclude={package.name}/{name}" for name in left_out]
+    wanted = [f"{package.name}/{name}" for name in only]
     _run(
         ["tar", "-x", "--use-compress-program=xz -T0", "-f", str(tarball), "-C", str(folder),
-         "--strip-components=1", "--no-same-owner", *excluded],
+         "--strip-components=1", "--no-same-owner", *excluded, *wanted],
         package,
     )  # fmt: skip
 

@@ -28,6 +28,8 @@ class Phase(StrEnum):
     TRANSITION = "transition"
     STEADY = "steady"
     UNLOAD = "unload"
+    SELFTEST = "selftest"
+    """One of the kernel's own tests runs, instead of load to unload."""
     AFTER = "after"
     END = "end"
 
@@ -296,6 +298,24 @@ class ActionTaken(Event, frozen=True, kw_only=True, tag="action-taken"):
     detail: str = ""
 
 
+# --- the kernel's own tests -----------------------------------------------------------------
+
+
+class SelftestSaid(Event, frozen=True, kw_only=True, tag="selftest-said"):
+    """A line of a selftest's output, as kselftest's runner wrote it."""
+
+    line: str
+
+
+class SelftestEnded(Event, frozen=True, kw_only=True, tag="selftest-ended"):
+    """kselftest's runner ended, or was given up; ``detail`` is what it wrote to stderr, or why."""
+
+    exit_status: int | None
+    """``None`` when it had to be abandoned."""
+    seconds: float
+    detail: str = ""
+
+
 # --- load ----------------------------------------------------------------------------------
 
 
@@ -364,6 +384,8 @@ AnyEvent = (
     | Probed
     | FlawTried
     | ActionTaken
+    | SelftestSaid
+    | SelftestEnded
     | WorkloadBegan
     | WorkloadSample
     | WorkloadEnded

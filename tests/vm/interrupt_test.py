@@ -22,6 +22,7 @@ MOMENTS = [
     (signal.SIGINT, Phase.TRANSITION),
     (signal.SIGINT, Phase.STEADY),
     (signal.SIGINT, Phase.UNLOAD),
+    (signal.SIGINT, Phase.SELFTEST),
     (signal.SIGTERM, Phase.STEADY),
     (signal.SIGKILL, Phase.BOOT),
     (signal.SIGKILL, Phase.TRANSITION),
@@ -56,9 +57,11 @@ def test_interrupted(number: signal.Signals, phase: Phase, tmp_path: Path) -> No
     temporary, out = tmp_path / "temporary", tmp_path / "out"
     temporary.mkdir()
     # Only a transition that must wait is long enough to be met.
-    case = "stall" if phase is Phase.TRANSITION else "cmdline"
+    what = ["run", "stall" if phase is Phase.TRANSITION else "cmdline"]
+    if phase is Phase.SELFTEST:
+        what = ["selftest", "sysfs"]
     run = subprocess.Popen(
-        [*LPHARNESS, "run", case, "-k", KERNEL, "-o", str(out)],
+        [*LPHARNESS, *what, "-k", KERNEL, "-o", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
