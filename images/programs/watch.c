@@ -14,6 +14,7 @@ static const struct {
 	{ "load", command_load, "FILE [PARAMETERS]     finit_module" },
 	{ "unload", command_unload, "NAME WAIT_MS      wait for the reference count, delete_module" },
 	{ "bytes", command_bytes, "ADDRESS:LENGTH...   kernel memory from /proc/kcore" },
+	{ "shadows", command_shadows, "ADDRESS           ids of the shadow variables in klp_shadow_hash" },
 	{ "vitals", command_vitals, "[WITNESS_PID]      boot id, uptime, taint, modules" },
 	{ "witness", command_witness, "                  hold a TCP connection; a line in, an answer out" },
 	{ "clocks", command_clocks, "INSTANCE           a trace clock beside the boot clock" },

@@ -1,8 +1,7 @@
 """Did the case's own steps in the guest come out as they must?
 
-What a step was to bring about is not there when the step failed, so nobody can say: ``error``. What
-drives the patched code is another matter: if it worked before the patch and no more with it, the
-patch broke it.
+What a step was to bring about is not there when the step failed, so nobody can say: ``error``. But
+what worked before the patch and no more with it, the patch broke.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from lpharness.checks.story import Chapter, Story
 from lpharness.results.model import CheckResult
 from lpharness.timeline.events import ActionTaken, Phase
 
-_OWN = ("setup: ", "load target ", "unload target ", "action: ", "cleanup: ")
-_DRIVE = "drive"
+_OWN = ("setup: ", "load target ", "unload target ", "action: ", "drive", "cleanup: ")
+
+At = tuple[int, ActionTaken]
 
 
 def takes_steps(case: Case) -> bool:
@@ -26,37 +26,30 @@ def takes_steps(case: Case) -> bool:
 def check_steps(recording: Recording) -> CheckResult:
     """Hold each step's exit status against what it must be."""
     story, ledger = Story(recording), Ledger("steps")
-    driven_well = False
+    worked: set[str] = set()
     for chapter in story.chapters:
         for index, taken in chapter.of(ActionTaken):
-            if taken.action.startswith(_OWN):
-                _judge(taken, index, ledger)
-            elif taken.action == _DRIVE:
-                _judge_drive(taken, index, chapter, driven_well, ledger)
-                driven_well |= chapter.phase is Phase.BASELINE and taken.exit_status == 0
+            if not taken.action.startswith(_OWN):
+                continue
+            _judge(taken, (index, taken), chapter, taken.action in worked, ledger)
+            if chapter.phase is Phase.BASELINE and taken.exit_status == taken.wanted:
+                worked.add(taken.action)
     return ledger.result("the case's own steps came out as they must", died=story.died)
 
 
-def _judge(taken: ActionTaken, index: int, ledger: Ledger) -> None:
-    at = (index, taken)
-    if taken.wanted is None:
-        ledger.context(taken.action, _seen(taken), at)
-    elif taken.exit_status == taken.wanted:
-        ledger.right(taken.action, _seen(taken), at)
-    else:
-        ledger.missing(taken.action, f"{_seen(taken)}, not {taken.wanted}", at)
-
-
-def _judge_drive(
-    taken: ActionTaken, index: int, chapter: Chapter, worked_before: bool, ledger: Ledger
+def _judge(
+    taken: ActionTaken, at: At, chapter: Chapter, worked_before: bool, ledger: Ledger
 ) -> None:
-    at, what = (index, taken), f"drive in {chapter.phase.value}"
-    if taken.exit_status == 0:
+    what = f"{taken.action} in {chapter.phase.value}"
+    if taken.wanted is None:
+        ledger.context(what, _seen(taken), at)
+    elif taken.exit_status == taken.wanted:
         ledger.right(what, _seen(taken), at)
     elif worked_before:
-        ledger.wrong(what, _seen(taken), at, wanted="exit status 0, as before the patch")
+        wanted = f"exit status {taken.wanted}, as before the patch"
+        ledger.wrong(what, _seen(taken), at, wanted=wanted)
     else:
-        ledger.missing(what, _seen(taken), at)
+        ledger.missing(what, f"{_seen(taken)}, not {taken.wanted}", at)
 
 
 def _seen(taken: ActionTaken) -> str:

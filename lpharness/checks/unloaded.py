@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from lpharness.checks.contract import PatchedFunction, Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.probing import judge_probes
@@ -16,6 +18,7 @@ from lpharness.timeline.events import (
     ModuleUnloadTried,
     PatchSysfs,
     Phase,
+    ShadowVariables,
     TransitionMarked,
 )
 
@@ -38,6 +41,7 @@ def check_unloaded(recording: Recording) -> CheckResult:
         _judge_ftrace(recording, after, ledger)
         for function in {_place(f): f for f in recording.functions}.values():
             _judge_bytes(story, after, function, ledger)
+        _judge_shadows(story, after, ledger)
     judge_taint(story, ledger)
     return ledger.result("nothing of the patch is left", died=story.died)
 
@@ -130,6 +134,21 @@ def _judge_bytes(story: Story, after: Chapter, function: PatchedFunction, ledger
         ledger.context(what, f"could not be read: {why}", later)
     else:
         ledger.missing(what, "could not be read", later)
+
+
+def _judge_shadows(story: Story, after: Chapter, ledger: Ledger) -> None:
+    """No shadow variable may be left that was not there before: nobody would ever free it."""
+    what = "shadow variables"
+    baseline = story.find(Phase.BASELINE)
+    before, later = (c.last(ShadowVariables) if c else None for c in (baseline, after))
+    if before is None or later is None:
+        return  # recorded before they were looked at, or the kernel's symbols are not known
+    if why := before[1].detail or later[1].detail:
+        ledger.context(what, f"could not be read: {why}", later)
+        return
+    left = Counter(later[1].ids) - Counter(before[1].ids)
+    ids = ", ".join(f"{count} of id {int(name, 16):#x}" for name, count in sorted(left.items()))
+    ledger.hold(what, not left, ids or "none is left", "none but those of the baseline", later)
 
 
 def _bytes(chapter: Chapter, function: PatchedFunction) -> tuple[int, FunctionBytes] | None:

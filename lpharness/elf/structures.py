@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from lpharness.elf.reader import Elf, Place, not_this
 
+_VMLINUX = "vmlinux"
 _WORD = 8
 _STATE_SIZE = 24
 _MOST = 20_000  # functions, objects, states and array starts; far above any real patch
@@ -52,6 +53,8 @@ class KlpObject(Struct, frozen=True, kw_only=True):
     functions: tuple[KlpFunction, ...]
     callbacks: dict[str, str]
     """``pre_patch``, ``post_patch``, ``pre_unpatch``, ``post_unpatch`` to the function called."""
+    misnamed: bool = False
+    """Whether it has the name ``vmlinux``, which is no module's, where NULL is meant."""
 
 
 class KlpState(Struct, frozen=True, kw_only=True):
@@ -162,7 +165,8 @@ class _Budget:
 
 
 def _object(elf: Elf, place: Place, func_stride: int, budget: _Budget) -> KlpObject:
-    name = elf.text_behind(place) or "vmlinux"
+    given = elf.text_behind(place)
+    name = given or _VMLINUX
     start = elf.follow(after(place, _WORD))
     items = _elements(elf, start, func_stride, _is_function) if start else iter(())
     functions = tuple(
@@ -179,7 +183,9 @@ def _object(elf: Elf, place: Place, func_stride: int, budget: _Budget) -> KlpObj
         for index, kind in enumerate(CALLBACKS)
         if (called := elf.code_behind(after(place, (2 + index) * _WORD)))
     }
-    return KlpObject(name=name, functions=functions, callbacks=callbacks)
+    return KlpObject(
+        name=name, functions=functions, callbacks=callbacks, misnamed=given == _VMLINUX
+    )
 
 
 def _states(elf: Elf, start: Place | None, budget: _Budget) -> tuple[KlpState, ...]:

@@ -164,7 +164,7 @@ def _diff(folder: Path, module: ModuleSource, tree: Diffed, progress: Progress) 
 
 def _source_digest(source: Path) -> str:
     """Return the identity of a C file and of the header files it may include from beside it."""
-    headers = sorted(source.parent.glob("*.h"))
+    headers = kbuild.headers_for(source)
     if not headers:
         return sha256_file(source)
     return identity(*(f"{file.name} {sha256_file(file)}" for file in (source, *headers)))

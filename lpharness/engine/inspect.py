@@ -147,6 +147,12 @@ def _judge_module(livepatch: Livepatch, notes: _Notes) -> None:
         )
     notes.problems += [f"{oddity}; link it without stripping" for oddity in livepatch.oddities]
     for item in livepatch.objects:
+        if item.misnamed:
+            # klp_is_module(), kernel/livepatch/core.c: any name is a module's
+            notes.problems.append(
+                "its object is called vmlinux, which the kernel takes for a module that never "
+                "comes; leave the name NULL"
+            )
         if not item.functions:
             notes.problems.append(
                 f"object {item.name} has no functions: klp_enable_patch answers EINVAL; remove it"

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from lpharness.base.errors import BuildError, HostError
 from lpharness.base.process import run_to_end
+from lpharness.base.resources import data_dir
 from lpharness.engine.compiler import Compiler, require_tools
 
 RECIPE = 1
@@ -45,6 +46,13 @@ class Built(Struct, frozen=True, kw_only=True):
     """The tools' text where they had something to say; paths are the case's own."""
 
 
+def headers_for(source: Path) -> list[Path]:
+    """Return the header files that a C file may include: those beside it, and one of ours."""
+    ours = data_dir("patches") / "include" / "lph_livepatch.h"
+    included = ours.name in source.read_text(errors="replace")
+    return sorted([*source.parent.glob("*.h"), *([ours] if included else [])])
+
+
 def compile_module(
     *, name: str, source: Path, headers: Path, compiler: Compiler, folder: Path
 ) -> Built:
@@ -52,7 +60,7 @@ def compile_module(
 
     Args:
         name: the module's name.
-        source: its C file; header files beside it may be included.
+        source: its C file; header files beside it, and ``lph_livepatch.h``, may be included.
         headers: a prepared headers tree (``Kernel.headers``).
         compiler: as `find_compiler` gave it.
         folder: private, empty; kbuild's files and the result are left in it.
@@ -63,7 +71,7 @@ def compile_module(
     """
     _require_usable(headers, folder)
     shutil.copyfile(source, folder / f"{name}.c")
-    for header in source.parent.glob("*.h"):
+    for header in headers_for(source):
         shutil.copyfile(header, folder / header.name)
     (folder / "Kbuild").write_text(f"obj-m := {name}.o\n")
     status, output = _make(headers, folder, compiler)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from lpharness.base.deadline import Deadline
+from lpharness.engine.saying import said
 from lpharness.engine.watcher import Direction, Watcher
 from lpharness.guests.contract import Guest
 from lpharness.timeline.events import ActionTaken, ModuleLoadTried, ModuleUnloadTried
@@ -59,18 +59,18 @@ class LivepatchControl:
         result = self._guest.transport.run(
             ["/lph/watch", "load", self._path(name)], deadline=deadline
         )
-        said = msgspec.json.decode(result.stdout, type=_Loaded)
+        told = said(f"load of {name}", result, _Loaded)
         self._recorder.add(
             ModuleLoadTried(
                 host_ns=self._recorder.now(),
-                guest_ns=said.ended,
+                guest_ns=told.ended,
                 module=name,
-                errno=said.errno,
-                seconds=(said.ended - said.began) / 1e9,
-                detail=_REASONS.get(said.errno, f"errno {said.errno}") if said.errno else "",
+                errno=told.errno,
+                seconds=(told.ended - told.began) / 1e9,
+                detail=_REASONS.get(told.errno, f"errno {told.errno}") if told.errno else "",
             )
         )
-        return said.errno
+        return told.errno
 
     def set_enabled(self, name: str, enabled: bool, deadline: Deadline) -> bool:
         """Write ``enabled``: disable a patch, or reverse its running transition."""
@@ -87,19 +87,19 @@ class LivepatchControl:
         result = self._guest.transport.run(
             ["/lph/watch", "unload", name, str(wait_ms)], deadline=deadline
         )
-        said = msgspec.json.decode(result.stdout, type=_Unloaded)
+        told = said(f"unload of {name}", result, _Unloaded)
         self._recorder.add(
             ModuleUnloadTried(
                 host_ns=self._recorder.now(),
-                guest_ns=said.ended,
+                guest_ns=told.ended,
                 module=name,
-                errno=said.errno,
-                seconds=(said.ended - said.released) / 1e9,
-                waited_s=(said.released - said.began) / 1e9,
-                detail=f"reference count {said.refcount}" if said.errno else "",
+                errno=told.errno,
+                seconds=(told.ended - told.released) / 1e9,
+                waited_s=(told.released - told.began) / 1e9,
+                detail=f"reference count {told.refcount}" if told.errno else "",
             )
         )
-        return said.errno
+        return told.errno
 
     def await_transition(self, direction: Direction, deadline: Deadline) -> None:
         """Wait until the kernel says that the transition is complete.

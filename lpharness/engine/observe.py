@@ -12,6 +12,7 @@ from msgspec import Struct
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestError
 from lpharness.checks.contract import PatchedFunction
+from lpharness.engine.saying import said
 from lpharness.engine.witness import Witness
 from lpharness.guests.contract import Guest
 from lpharness.kernels.model import Kernel
@@ -24,6 +25,7 @@ from lpharness.timeline.events import (
     FunctionBytes,
     ObjectState,
     PatchSysfs,
+    ShadowVariables,
     Vitals,
 )
 from lpharness.timeline.recorder import Recorder
@@ -56,6 +58,12 @@ class _BytesSaid(Struct):
     hex: str
 
 
+class _ShadowsSaid(Struct):
+    t: int
+    errno: int
+    ids: tuple[str, ...]
+
+
 class Observer:
     """Asks the guest's kernel, and records the answers."""
 
@@ -63,6 +71,7 @@ class Observer:
         self._guest = guest
         self._recorder = recorder
         self._kernel = kernel
+        self._shifted: int | None = None
 
     def clock(self, deadline: Deadline) -> None:
         """Tie the guest's clock to the host's, once more."""
@@ -81,18 +90,18 @@ class Observer:
         result = self._guest.transport.run(
             ["/lph/watch", "vitals", str(witness.pid)], deadline=deadline
         )
-        said = msgspec.json.decode(result.stdout, type=_VitalsSaid)
+        told = said("vitals", result, _VitalsSaid)
         event = Vitals(
             host_ns=self._recorder.now(),
-            guest_ns=said.t,
-            boot_id=said.boot_id,
-            uptime_ns=said.t,
-            taint=said.taint,
-            witness_pid=None if said.witness is None else witness.pid,
-            witness_start_ticks=said.witness,
+            guest_ns=told.t,
+            boot_id=told.boot_id,
+            uptime_ns=told.t,
+            taint=told.taint,
+            witness_pid=None if told.witness is None else witness.pid,
+            witness_start_ticks=told.witness,
             connection_alive=alive,
             connection_detail=detail,
-            modules=said.modules,
+            modules=told.modules,
         )
         self._recorder.add(event)
         return event
@@ -147,11 +156,11 @@ class Observer:
         asked = [f"{address:x}:{CODE_BYTES}" for address in addresses.values()]
         result = self._guest.transport.run(["/lph/watch", "bytes", *asked], deadline=deadline)
         decoder = msgspec.json.Decoder(_BytesSaid)
-        said = [decoder.decode(line) for line in result.stdout.splitlines() if line]
+        lines = [decoder.decode(line) for line in result.stdout.splitlines() if line]
         failure = result.stderr.decode(errors="replace").strip()
         places = {}
         for index, (function, address) in enumerate(addresses.items()):
-            got = said[index] if index < len(said) else None
+            got = lines[index] if index < len(lines) else None
             self._recorder.add(
                 FunctionBytes(
                     host_ns=self._recorder.now(),
@@ -166,6 +175,26 @@ class Observer:
             if got and not got.errno:
                 places[function] = Place(address, bytes.fromhex(got.hex))
         return places
+
+    def shadows(self, deadline: Deadline) -> None:
+        """Record the shadow variables that there are, where the kernel knows such."""
+        table = load_symbols(self._kernel)
+        addresses = table.addresses("klp_shadow_hash") if table else ()
+        if not addresses:
+            return
+        address = addresses[0] + self._shift(deadline)
+        result = self._guest.transport.run(
+            ["/lph/watch", "shadows", f"{address:x}"], deadline=deadline
+        )
+        told = said("shadow variables", result, _ShadowsSaid)
+        self._recorder.add(
+            ShadowVariables(
+                host_ns=self._recorder.now(),
+                guest_ns=told.t,
+                ids=told.ids,
+                detail=f"errno {told.errno}" if told.errno else "",
+            )
+        )
 
     def ensure_symbols(self, deadline: Deadline) -> None:
         """Keep the guest's kallsyms and traceable functions beside its kernel, once."""
@@ -191,17 +220,10 @@ class Observer:
     def _builtin_addresses(
         self, functions: Sequence[PatchedFunction], deadline: Deadline
     ) -> dict[PatchedFunction, int]:
-        """Shift the saved symbols by where this boot's KASLR put the kernel.
-
-        Reading the guest's whole kallsyms costs half a second under TCG; its ``_text`` comes early.
-        """
         table = load_symbols(self._kernel)
         if table is None:
             raise GuestError(f"no symbols of {self._kernel.release} were saved")
-        here = self._guest.transport.run(
-            "grep -m1 ' _text$' /proc/kallsyms", deadline=deadline
-        ).text.split(" ")[0]
-        shift = int(here or "0", 16) - table.addresses("_text")[0]
+        shift = self._shift(deadline)
         found = {}
         for function in functions:
             addresses = table.addresses(function.old)
@@ -209,6 +231,20 @@ class Observer:
             if position < len(addresses):
                 found[function] = addresses[position] + shift
         return found
+
+    def _shift(self, deadline: Deadline) -> int:
+        """Return how far from the saved symbols this boot's KASLR has put the kernel.
+
+        Reading the guest's whole kallsyms costs half a second under TCG; its ``_text`` comes early.
+        """
+        if self._shifted is None:
+            table = load_symbols(self._kernel)
+            assert table is not None
+            here = self._guest.transport.run(
+                "grep -m1 ' _text$' /proc/kallsyms", deadline=deadline
+            ).text.split(" ")[0]
+            self._shifted = int(here or "0", 16) - table.addresses("_text")[0]
+        return self._shifted
 
     def _module_addresses(
         self, functions: Sequence[PatchedFunction], deadline: Deadline

@@ -219,6 +219,14 @@ class FunctionBytes(Event, frozen=True, kw_only=True, tag="function-bytes"):
     detail: str = ""
 
 
+class ShadowVariables(Event, frozen=True, kw_only=True, tag="shadow-variables"):
+    """The livepatch shadow variables that there are: their ids, in hexadecimal."""
+
+    ids: tuple[str, ...]
+    detail: str = ""
+    """Why they could not be read, if they could not."""
+
+
 class CallsCounted(Event, frozen=True, kw_only=True, tag="calls-counted"):
     """Entries into a function's *body* during a window, counted by kprobes past its ftrace site.
 
@@ -377,6 +385,7 @@ AnyEvent = (
     | TasksSampled
     | EnabledFunctions
     | FunctionBytes
+    | ShadowVariables
     | CallsCounted
     | CallSeen
     | CallsLost

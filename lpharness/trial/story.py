@@ -28,6 +28,7 @@ from lpharness.trial.trigger import Trigger
 from lpharness.workloads.runner import RunningWorkload
 
 ORIGINAL = "original"
+_LONG_S = 5.0
 
 EnterPhase = Callable[[Phase, str | None], None]
 
@@ -86,6 +87,7 @@ class Story(Steps):
         self._observer.vitals(self._witness, self._soon())
         self._observe_functions()
         self._places = self._observer.places(self._plan.functions, self._soon())
+        self._observer.shadows(self._soon())
         self._count_calls()
         # Probes go into quiet code and come out of quiet code.
         self._counter.arm("patching", self._soon())
@@ -140,6 +142,7 @@ class Story(Steps):
         self._counter.close(self._soon())
         self._observe_functions()
         self._observer.places(self._plan.functions, self._soon())
+        self._observer.shadows(self._soon())
         for command in self._case.cleanup:
             self._act(f"cleanup: {command}", command)
         self._observer.vitals(self._witness, self._soon())
@@ -188,8 +191,22 @@ class Story(Steps):
             self._observer.patch(old, self._soon())
 
     def _look_for(self, seconds: float, state: str) -> None:
-        """Probe the behaviour, drive the patched path, count calls, for ``seconds`` at least."""
+        """Probe the behaviour, drive the patched path, count calls, for ``seconds`` at least.
+
+        A long look probes again at its end: some faults take their time.
+        """
         until = Deadline.after(seconds)
+        self._probe(state)
+        driven = bool(self._case.drive.run)
+        if driven:
+            self._act("drive", self._case.drive.run)
+        time.sleep(until.remaining())
+        if seconds >= _LONG_S:
+            self._probe(state)
+        self._workload.check_alive()
+        self._counter.read(driven=driven, deadline=self._soon())
+
+    def _probe(self, state: str) -> None:
         for probe in self._case.probes:
             result = self._guest.transport.run(
                 probe.run, deadline=Deadline.after(probe.timeout_s * self._slowness)
@@ -206,12 +223,6 @@ class Story(Steps):
                     seconds=result.seconds,
                 )
             )
-        driven = bool(self._case.drive.run)
-        if driven:
-            self._act("drive", self._case.drive.run)
-        time.sleep(until.remaining())
-        self._workload.check_alive()
-        self._counter.read(driven=driven, deadline=self._soon())
 
     def _try_flaw(self) -> None:
         """Run the trigger of the case's flaw with the patch on."""

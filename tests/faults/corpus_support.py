@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ def each_of(class_: str) -> pytest.MarkDecorator:
 
 
 def must_be_caught(fault: Fault) -> None:
+    if fault.long and not os.environ.get("LPHARNESS_TEST_LONG"):
+        pytest.skip("takes long: `lpharness bench faults` or LPHARNESS_TEST_LONG=1 tries it")
     outcome = attempt(fault)
     if outcome.caught is Caught.SKIPPED:
         pytest.skip(outcome.reason)

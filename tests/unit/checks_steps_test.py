@@ -33,7 +33,7 @@ def test_a_step_must_end_as_it_is_meant_to(
     action: str, status: int, wanted: int, verdict: Verdict
 ) -> None:
     recording = taken(clean(), STEADY, action, status, wanted=wanted)
-    words = "" if verdict is Verdict.PASS else f"{action}: exit status {status}, not {wanted}"
+    words = "" if verdict is Verdict.PASS else f"exit status {status}, not {wanted}"
     assert_verdict("steps", recording, verdict, words)
 
 
@@ -47,9 +47,15 @@ def test_a_drive_that_worked_before_the_patch_must_work_with_it() -> None:
     assert_verdict("steps", recording, Verdict.FAIL, ": exit status 5")
 
 
+def test_a_target_that_the_patch_keeps_out_is_the_patch() -> None:
+    action = "load target dummy"
+    recording = taken(taken(clean(), BASELINE, action, 0), STEADY, action, 1)
+    assert_verdict("steps", recording, Verdict.FAIL, f"{action} in")
+
+
 def test_a_drive_that_never_worked_is_not_the_patch() -> None:
     recording = taken(taken(clean(), BASELINE, "drive", 5), STEADY, "drive", 5)
-    assert_verdict("steps", recording, Verdict.ERROR, "drive in baseline: exit status 5")
+    assert_verdict("steps", recording, Verdict.ERROR, ": exit status 5")
 
 
 @pytest.mark.parametrize(

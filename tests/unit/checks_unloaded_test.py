@@ -13,14 +13,18 @@ from checks_samples import (
     clean,
     drop,
     expecting,
+    insert,
 )
 
+from lpharness.checks import Recording
+from lpharness.results.model import Verdict
 from lpharness.timeline.events import (
     EnabledFunctions,
     FunctionBytes,
     ModuleUnloadTried,
     PatchSysfs,
     Probed,
+    ShadowVariables,
     Vitals,
 )
 
@@ -73,3 +77,15 @@ def test_bytes_of_a_module_that_was_not_there_in_the_baseline_have_nothing_to_ma
     assert_verdict("unloaded", absent, PASS, "nothing of the patch is left")
     loaded = change(absent, Vitals, between(0, 1), modules=("zram",))
     assert_verdict("unloaded", loaded, ERROR, "were not read in the baseline")
+
+
+def shadows(before: tuple[str, ...], after: tuple[str, ...], detail: str = "") -> Recording:
+    recording = insert(clean(), 0.03, ShadowVariables, ids=before)
+    return insert(recording, 7.95, ShadowVariables, ids=after, detail=detail)
+
+
+def test_shadow_variables_must_not_outlive_the_patch() -> None:
+    left = shadows(("6c706801",), ("6c706801", "6c706802", "6c706802"))
+    assert_verdict("unloaded", left, Verdict.FAIL, "shadow variables: 2 of id 0x6c706802")
+    assert_verdict("unloaded", shadows(("a",), ("a",)), Verdict.PASS, "nothing of the patch")
+    assert_verdict("unloaded", shadows((), (), "errno 14"), Verdict.PASS, "nothing of the patch")

@@ -42,6 +42,7 @@ int read_task_stat(const char *path, struct task_stat *stat);
 int command_load(int argc, char **argv);
 int command_unload(int argc, char **argv);
 int command_bytes(int argc, char **argv);
+int command_shadows(int argc, char **argv);
 int command_vitals(int argc, char **argv);
 int command_witness(int argc, char **argv);
 int command_clocks(int argc, char **argv);

@@ -35,6 +35,8 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """More of ``lpharness run``'s."""
     plant: str = ""
     """What happens on the host meanwhile, by its name in ``lpharness/bench/faults/plants``."""
+    long: bool = False
+    """Whether it takes so long that the tests leave it to ``bench faults``."""
     phase: Phase | None = None
     """When it happens, where a plant can happen at any time."""
     name: str = ""

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An array of objects that ends before it begins.
+ */
+#include <linux/livepatch.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+
+static int __maybe_unused lph_show(struct seq_file *m, void *v)
+{
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+static struct klp_object objs[] = {
+	{ }
+};
+
+static struct klp_patch patch = {
+	.mod = THIS_MODULE,
+	.objs = objs,
+};
+
+static int __init lph_init(void)
+{
+	return klp_enable_patch(&patch);
+}
+
+static void __exit lph_exit(void)
+{
+}
+
+module_init(lph_init);
+module_exit(lph_exit);
+MODULE_LICENSE("GPL");
+MODULE_INFO(livepatch, "Y");
