@@ -11,7 +11,7 @@ from lpharness.checks.flaw import check_flaw
 from lpharness.checks.healthy import check_healthy
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
-from lpharness.checks.selftest import judge_selftest
+from lpharness.checks.selftest import WHOLE, judge_selftest
 from lpharness.checks.steps import check_steps, takes_steps
 from lpharness.checks.transition import check_transition
 from lpharness.checks.under_load import check_under_load
@@ -60,6 +60,9 @@ def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:
         return Verdict.XFAIL, f"{reason} (expected: {expected})"
     if expected and verdict is Verdict.PASS:
         return Verdict.XPASS, f"all checks pass, though a failure is expected: {expected}"
+    skipped = [r for r in results if r.check == WHOLE and r.verdict is Verdict.SKIP]
+    if verdict is Verdict.PASS and skipped:  # the guest was well, and nothing was tried in it
+        return Verdict.SKIP, skipped[0].summary
     if verdict is Verdict.PASS:
         passed = sum(1 for result in results if result.verdict is Verdict.PASS)
         return verdict, f"{passed} checks pass"

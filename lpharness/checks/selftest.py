@@ -63,7 +63,8 @@ def read_tests(lines: Sequence[str], selftest: Selftest, cut_off: str = "") -> l
     """
     found = [_told(name, after, cut_off) for name, after in _tests(_unwrapped(lines))]
     seen = [test.name for test in found]
-    why = _skipped(lines) or next(
+    why = _skipped(lines) if not _lacked(lines) else ""
+    why = why or next(
         (f"not begun: {test.name!r} ended the program" for test in found
          if test.verdict is not Verdict.PASS), "",
     )  # fmt: skip
@@ -72,7 +73,7 @@ def read_tests(lines: Sequence[str], selftest: Selftest, cut_off: str = "") -> l
         verdict = Verdict.SKIP if why else Verdict.ERROR
         found += [Told(name=name, verdict=verdict, summary=why or cut_off) for name in unseen]
     else:
-        said = "the program does not tell of it"
+        said = _lacked(lines) or "the program does not tell of it"
         found += [Told(name=name, verdict=Verdict.ERROR, summary=said) for name in unseen]
     return found
 
@@ -98,7 +99,7 @@ def _whole(recording: Recording, lines: Sequence[str]) -> CheckResult:
     elif test is None:
         why = why_cut_off(recording) or (ended[1].detail if ended else "")
         ledger.missing("result", f"none was told: {why}" if why else "none was told", ended)
-    elif test.verdict is Verdict.SKIP:
+    elif test.verdict is Verdict.SKIP and not _lacked(lines):
         return ledger.skip(_skipped(lines) or test.reason or "the program says SKIP, not why")
     elif _NEVER_BEGAN.match(test.reason):
         ledger.missing("result", f"the program could not be started: {_line(test)}", ended)
@@ -139,10 +140,10 @@ def _told(name: str, lines: list[str], cut_off: str) -> Told:
     first = lines[0].strip()
     if first == "ok":
         return Told(name=name, verdict=Verdict.PASS, summary="ok")
-    if first not in ("not ok", "FAIL") and (why := _skipped(lines)):
-        return Told(name=name, verdict=Verdict.SKIP, summary=why, lines=said)
     if why := _lacked(lines):
         return Told(name=name, verdict=Verdict.ERROR, summary=why, lines=said)
+    if first not in ("not ok", "FAIL") and (why := _skipped(lines)):
+        return Told(name=name, verdict=Verdict.SKIP, summary=why, lines=said)
     if died := _search(_DIED, lines):
         summary = f"not ok: {died}"
         return Told(name=name, verdict=Verdict.FAIL, summary=summary, lines=said)

@@ -125,7 +125,7 @@ class _Builder:
                 (out / "image.json").write_bytes(msgspec.json.encode(about, enc_hook=str))
 
         entry = self._cache.get("images", identity(name, base_key, modules_key), write_image)
-        return _load(entry)
+        return _for_kernel(_load(entry), kernel)
 
     def _base_tree(
         self,
@@ -212,6 +212,17 @@ def _about(name: str, recipe: Recipe, initramfs: Path, provides: Path) -> Image:
         memory_mb=-(-(recipe.memory_mb + 2 * megabytes) // 64) * 64,
         provides=frozenset(msgspec.json.decode(provides.read_bytes(), type=set[str])),
     )
+
+
+def _for_kernel(image: Image, kernel: Kernel) -> Image:
+    """Return the image with the memory that it needs under a kernel.
+
+    KASAN takes an eighth for its shadow and more for what it keeps in quarantine, and the root file
+    system may fill half of what is left: an image that does not fit is cut off without a word.
+    """
+    if kernel.config.get("CONFIG_KASAN") != "y":
+        return image
+    return msgspec.structs.replace(image, memory_mb=image.memory_mb * 3 // 2)
 
 
 def _load(entry: Path) -> Image:

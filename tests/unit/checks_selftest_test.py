@@ -114,6 +114,22 @@ def test_a_skip_says_why() -> None:
             Verdict.SKIP,
             "failed to set kernel.ftrace_enabled = 0",
         )
+    verdict, reason = overall(judge(recording), recording.case)
+    assert (verdict, reason) == (Verdict.SKIP, "failed to set kernel.ftrace_enabled = 0")
+
+
+def test_a_skip_for_want_of_a_command_is_the_harnesss_own_fault() -> None:
+    recording = ran(
+        (
+            *ALL_OK[:3],
+            "# ./functions.sh: line 86: sysctl: command not found",
+            "# SKIP: failed to set kernel.ftrace_enabled = 1",
+            "ok 1 selftests: livepatch: test-x.sh # SKIP",
+        )
+    )
+    assert {verdicts(recording)[name] for name in ("kselftest", "first", "third")} == {
+        Verdict.ERROR
+    }
 
 
 def test_a_warning_on_the_console_is_a_failure_though_ktap_says_ok() -> None:
