@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lpharness.cli.bench_coexistence import coexistence
 from lpharness.cli.bench_faults import faults
 from lpharness.cli.bench_fixes import fixes
 from lpharness.cli.output import TerminalProgress, answers, print_json
@@ -62,6 +63,7 @@ def build(
     _show(measure(kernel, repeat, whole_kernel=whole_kernel, progress=progress), as_json=json)
 
 
+app.command()(coexistence)
 app.command()(faults)
 app.command()(fixes)
 
