@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lpharness.checks.console_view import Seen, console_findings
 from lpharness.checks.contract import Recording
@@ -10,7 +11,7 @@ from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
 from lpharness.checks.taints import judge_taint
 from lpharness.results.model import CheckResult, Verdict
-from lpharness.timeline.events import ModuleLoadTried
+from lpharness.timeline.events import ModuleLoadTried, TransitionMarked
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+")
 
@@ -35,6 +36,7 @@ def _judge_console(story: Story, ledger: Ledger) -> None:
         ledger.missing("console", "shows nothing of the load: it was lost, or is kept too quiet")
     elif not story.recording.console and not findings:
         ledger.missing("console", "no line was recorded")
+    _judge_hearing(story, findings, ledger)
     before = {_class(found) for found in findings if not found.after_load}
     blamed = 0
     for found in findings:
@@ -44,6 +46,20 @@ def _judge_console(story: Story, ledger: Ledger) -> None:
     if story.recording.console and not blamed:
         lines = len(story.recording.console)
         ledger.right("console", f"nothing bad in {lines} lines")
+
+
+def _judge_hearing(story: Story, findings: Sequence[Seen], ledger: Ledger) -> None:
+    """The console must have told of each transition that is known to have ended.
+
+    Who did not hear that may not have heard of anything else since.
+    """
+    told = "\n".join(found.text for found in findings if found.name == "livepatch-complete")
+    ends = [e for _, e in story.recording.of(TransitionMarked) if e.mark == "completed"]
+    for patch, direction in dict.fromkeys((end.patch, end.direction) for end in ends):
+        if not re.search(
+            rf"'{re.escape(patch)}': ({direction} complete|completing {direction} transition)", told
+        ):
+            ledger.missing("console", f"does not tell that {direction} of {patch} has ended")
 
 
 def _of_a_load(found: Seen) -> bool:

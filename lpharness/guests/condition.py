@@ -47,6 +47,8 @@ class Observations(Struct, frozen=True, kw_only=True):
     answers_ping: bool = False
     answers_command: bool = False
     """Whether a fresh child process in the guest was answered."""
+    deaf: str = ""
+    """What the CPUs' registers say if no interrupt reaches the kernel; see `registers`."""
     overran: str = ""
     """The latest command, if it overran its deadline; empty if it ended."""
 
@@ -102,6 +104,8 @@ def _dumb(seen: Observations) -> Verdict:
         return Condition.HUNG, hang
     if oops := next((item for item in seen.findings if item.severity == "fatal"), None):
         return Condition.OOPSED, oops.text
+    if seen.deaf:
+        return Condition.HUNG, seen.deaf
     if seen.answers_ping:
         return Condition.COMMAND_HANGS, "the agent lives, but no new command is answered"
     if seen.channel_lost:

@@ -27,7 +27,10 @@ from lpharness.guests.contract import Condition, GuestSpec, MonitorEvent
 from lpharness.guests.monitor import Monitor, call_on_exit, shutdown_reason
 from lpharness.guests.process import Child
 from lpharness.guests.qemu_command import Wiring, command
+from lpharness.guests.registers import Cpu, deaf, parse
 
+_LOOKS = 8
+_BETWEEN_LOOKS_S = 0.15
 _MONITOR_SECONDS = 3.0
 _AGENT_SECONDS = 3.0
 
@@ -190,6 +193,7 @@ class Machine:
             run_state = self._run_state()
             if run_state == "running" and not lost:
                 ping, fresh_command = self.transport.answers(Deadline.after(_AGENT_SECONDS))
+        silent = run_state == "running" and not lost and not ping
         process, process_detail = self._process(status)
         return Observations(
             process=process,
@@ -201,6 +205,7 @@ class Machine:
             channel_lost=lost,
             answers_ping=ping,
             answers_command=fresh_command,
+            deaf=deaf(self._looks()) if silent else "",
             overran=self.transport.overran,
         )
 
@@ -211,6 +216,22 @@ class Machine:
         if self.child.stopped:
             return "stopped", f"QEMU (pid {self.child.pid}) is stopped by a signal"
         return "running", ""
+
+    def _looks(self) -> list[list[Cpu]]:
+        """Look at the CPUs' registers a few times; empty where the monitor does not tell."""
+        looks = []
+        for _ in range(_LOOKS):
+            try:
+                text = self.execute(
+                    "human-monitor-command",
+                    Deadline.after(_MONITOR_SECONDS),
+                    command_line="info registers -a",
+                )
+            except GuestError:
+                return []
+            looks.append(parse(str(text)))
+            time.sleep(_BETWEEN_LOOKS_S)
+        return looks
 
     def _run_state(self) -> str:
         try:

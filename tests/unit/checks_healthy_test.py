@@ -111,4 +111,10 @@ def test_a_console_that_shows_nothing_of_the_load_cannot_vouch_for_the_rest() ->
     quiet = msgspec.structs.replace(clean(), console=CONSOLE[:2])
     assert_verdict("healthy", quiet, ERROR, "shows nothing of the load")
     fields = {"name": "livepatch-enabling", "severity": "expected", "line": 9, "text": "livepatch"}
-    assert ask("healthy", insert(quiet, 1.2, ConsoleFound, **fields)).verdict is PASS
+    loaded = insert(quiet, 1.2, ConsoleFound, **fields)
+    assert_verdict("healthy", loaded, ERROR, "does not tell that patching of lph_case has ended")
+
+
+def test_a_console_that_fell_silent_cannot_vouch_for_the_rest() -> None:
+    silent = msgspec.structs.replace(clean(), console=CONSOLE[:-1])
+    assert_verdict("healthy", silent, ERROR, "does not tell that unpatching of lph_case has ended")

@@ -99,3 +99,8 @@ def test_a_guest_may_come_back_from_the_rest():
         }
         == DEAD
     )
+
+
+def test_a_guest_whose_cpus_nobody_can_reach_is_hung() -> None:
+    said = judge(Observations(run_state="running", deaf="every CPU had its interrupts off"))
+    assert said == (Condition.HUNG, "every CPU had its interrupts off")

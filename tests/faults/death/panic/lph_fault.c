@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * panic(), by which the whole machine ends.
+ */
+#include "lph_livepatch.h"
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	panic("lph: nothing can be done");
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Somebody waits to free something, and it goes round in a loop.
+ */
+#include <linux/delay.h>
+#include <linux/rcupdate.h>
+
+#include "lph_livepatch.h"
+
+static struct rcu_head lph_waiting;
+
+static void lph_free(struct rcu_head *head)
+{
+}
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	call_rcu(&lph_waiting, lph_free);
+	rcu_read_lock();
+	mdelay(10000);
+	rcu_read_unlock();
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });
