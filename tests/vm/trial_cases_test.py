@@ -29,9 +29,11 @@ CASES = (
     "atomic-replace",
     "callbacks-shadow",
     "cmdline",
+    "cpu-hotplug",
     "hot-syscall",
     "module-function",
     "stall",
+    "stopped-tasks",
 )
 OLD, NEW = "debian:6.1-cloud", "debian:6.12-cloud"
 

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A kernel thread that keeps CPU 1 to itself: it asks whether somebody else may run, and nobody may.
+ */
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+static struct task_struct *thread;
+
+static int lph_thread(void *unused)
+{
+	sched_set_fifo(current);
+	while (!kthread_should_stop())
+		cond_resched_tasks_rcu_qs();
+	return 0;
+}
+
+static int __init lph_busy_init(void)
+{
+	thread = kthread_create(lph_thread, NULL, "lph-thread");
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	kthread_bind(thread, 1);
+	wake_up_process(thread);
+	return 0;
+}
+
+static void __exit lph_busy_exit(void)
+{
+	kthread_stop(thread);
+}
+
+module_init(lph_busy_init);
+module_exit(lph_busy_exit);
+MODULE_DESCRIPTION("lpharness case: a busy kernel thread");
+MODULE_LICENSE("GPL");
