@@ -17,6 +17,7 @@ static const struct {
 	{ "shadows", command_shadows, "ADDRESS           ids of the shadow variables in klp_shadow_hash" },
 	{ "vitals", command_vitals, "[WITNESS_PID]      boot id, uptime, taint, modules" },
 	{ "witness", command_witness, "                  hold a TCP connection; a line in, an answer out" },
+	{ "heartbeat", command_heartbeat, "              beat on each CPU and tell of gaps until stdin ends" },
 	{ "clocks", command_clocks, "INSTANCE           a trace clock beside the boot clock" },
 	{ "transitions", command_transitions, "              watch livepatch transitions until stdin ends" },
 };

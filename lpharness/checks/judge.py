@@ -9,6 +9,7 @@ from lpharness.checks.consistent import check_consistent
 from lpharness.checks.contract import Check, Recording
 from lpharness.checks.flaw import check_flaw
 from lpharness.checks.healthy import check_healthy
+from lpharness.checks.heartbeat import check_heartbeat
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
 from lpharness.checks.selftest import WHOLE, judge_selftest
@@ -27,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "redirected": check_redirected,
     "consistent": check_consistent,
     "under_load": check_under_load,
+    "heartbeat": check_heartbeat,
     "unloaded": check_unloaded,
 }
 """In the order in which they are shown; the first that is worst speaks for the trial."""

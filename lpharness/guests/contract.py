@@ -84,6 +84,15 @@ class ClockReading(Struct, frozen=True, kw_only=True):
     uncertainty_ns: int
 
 
+class CpuShare(Struct, frozen=True, kw_only=True):
+    """What the host gave a machine's threads of its CPUs, since somebody first asked."""
+
+    run_ns: int
+    """They ran for so long, all together."""
+    waited_ns: int
+    """They could have run and did not, all together: others ran, or the host held them up."""
+
+
 class Running(Protocol):
     """A long command in the guest."""
 
@@ -200,6 +209,9 @@ class Guest(Protocol):
 
     def clock(self, deadline: Deadline) -> ClockReading:
         """Read the guest's clock beside the host's."""
+
+    def cpu_share(self) -> CpuShare | None:
+        """Read what the host gave it of its CPUs; ``None`` where the host does not tell."""
 
     def ssh(self, deadline: Deadline) -> Transport:
         """Open an SSH connection with keys made for this guest alone; the caller closes it."""

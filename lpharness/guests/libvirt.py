@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import psutil
 
 from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
@@ -37,11 +38,13 @@ from lpharness.guests.contract import (
     ClockReading,
     Condition,
     ConsoleLine,
+    CpuShare,
     GuestSpec,
     MonitorEvent,
     Start,
     Transport,
 )
+from lpharness.guests.cpu_share import ShareReader
 from lpharness.guests.libvirt_connection import Connection, is_local
 from lpharness.guests.libvirt_domain import DomainShape, domain_xml, forwarded_port
 from lpharness.guests.libvirt_dump import dump
@@ -87,6 +90,14 @@ def _emulable(spec: GuestSpec, accelerator: str) -> tuple[GuestSpec, str]:
         return spec, ""
     why = f"one CPU instead of {spec.cpus}: libvirt cannot ask for emulation in a single thread"
     return msgspec.structs.replace(spec, cpus=1), why
+
+
+def _qemu_of(domain: str) -> int | None:
+    """Return the process that runs a domain, which libvirt tells nobody."""
+    for process in psutil.process_iter(["cmdline"]):
+        if f"guest={domain},debug-threads=on" in (process.info["cmdline"] or ()):
+            return int(process.pid)
+    return None
 
 
 class LibvirtBackend:
@@ -144,6 +155,8 @@ class LibvirtGuest:
     def __init__(self, spec: GuestSpec, connection: Connection, console: ConsoleLog) -> None:
         self.spec = spec
         self.xml = ""
+        self._name = f"lpharness-{os.getpid()}-{secrets.token_hex(4)}"
+        self._share: ShareReader | None = None
         self._connection = connection
         self._library = connection.library
         self._console = console
@@ -167,6 +180,8 @@ class LibvirtGuest:
             self._agent.renew(deadline)
         except GuestError as error:
             raise GuestStartError(f"the guest did not come up: {self._how_far()}") from error
+        if is_local(self._connection.uri) and (pid := _qemu_of(self._name)) is not None:
+            self._share = ShareReader(pid)
 
     def _how_far(self) -> str:
         condition, detail = self.condition()
@@ -194,7 +209,7 @@ class LibvirtGuest:
         )
         self.xml = domain_xml(
             DomainShape(
-                name=f"lpharness-{os.getpid()}-{secrets.token_hex(4)}",
+                name=self._name,
                 kernel=kernel,
                 initramfs=initramfs,
                 command_line=kernel_command_line(spec),
@@ -264,6 +279,10 @@ class LibvirtGuest:
         return self._agent.clock(deadline)
 
     # --- how it is --------------------------------------------------------------------------
+
+    def cpu_share(self) -> CpuShare | None:
+        """Read what the host gave QEMU's threads of its CPUs; only this host can be asked."""
+        return self._share.read() if self._share is not None else None
 
     def condition(self) -> tuple[Condition, str]:
         """Tell how the guest is now, and what says so, within a few seconds."""

@@ -20,11 +20,13 @@ from lpharness.guests.contract import (
     ClockReading,
     Condition,
     ConsoleLine,
+    CpuShare,
     GuestSpec,
     MonitorEvent,
     Start,
     Transport,
 )
+from lpharness.guests.cpu_share import ShareReader
 from lpharness.guests.machine import Machine, how_far
 from lpharness.guests.qemu_command import check_files, pasteable, program, version
 
@@ -37,6 +39,7 @@ class QemuGuest:
         self.start = start
         self.machine = machine
         self.transport: Transport = machine.transport
+        self._share = ShareReader(machine.child.pid)
 
     @property
     def pid(self) -> int:
@@ -64,6 +67,10 @@ class QemuGuest:
     def clock(self, deadline: Deadline) -> ClockReading:
         """Read the guest's clock by the fastest of a few pings of the agent."""
         return self.machine.transport.clock(deadline)
+
+    def cpu_share(self) -> CpuShare | None:
+        """Read what the host gave QEMU's threads of its CPUs."""
+        return self._share.read()
 
     def ssh_port(self, deadline: Deadline) -> int:
         """Return the port of 127.0.0.1 that leads to the guest's port 22.

@@ -354,6 +354,43 @@ class WorkloadEnded(Event, frozen=True, kw_only=True, tag="workload-ended"):
     detail: str = ""
 
 
+class CpuBeats(Struct, frozen=True, array_like=True):
+    """The heartbeat of one CPU since the report before."""
+
+    cpu: int
+    beats: int
+    """Since the start."""
+    longest_gap_ns: int
+    """Between two beats; one that is still open counts as far as it has come."""
+    gap_ended_ns: int
+    """Guest time."""
+    away: bool = False
+    """Whether it beats on another CPU, since its own is offline."""
+
+
+class HeartbeatBegan(Event, frozen=True, kw_only=True, tag="heartbeat-began"):
+    """A real-time process on each CPU begins to sleep for ``period_ns`` again and again."""
+
+    cpus: tuple[int, ...]
+    period_ns: int
+
+
+class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
+    """A report of the heartbeats of all CPUs, by whichever beat first when it was due."""
+
+    cpus: tuple[CpuBeats, ...]
+
+
+class HostShare(Event, frozen=True, kw_only=True, tag="host-share"):
+    """What the host's scheduler has done with the guest's threads, up to ``host_ns``.
+
+    Both count from the first look. What is left out between two of these was even.
+    """
+
+    run_ns: int
+    waited_ns: int
+
+
 # --- the console ---------------------------------------------------------------------------
 
 
@@ -398,6 +435,9 @@ AnyEvent = (
     | WorkloadBegan
     | WorkloadSample
     | WorkloadEnded
+    | HeartbeatBegan
+    | Heartbeat
+    | HostShare
     | ConsoleFound
 )
 """Any event, for decoding a line of ``timeline.jsonl``."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired
 from lpharness.cases.model import ModuleSource
 from lpharness.engine.build import Module
+from lpharness.engine.heartbeat import HeartbeatWatch
 from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.observe import Observer
@@ -46,9 +47,11 @@ class Story(Steps):
         self._observer = Observer(guest, recorder, plan.spec.kernel)
         self._counter = CallCounter(guest, recorder)
         self._loaded: list[str] = []
+        self._stack = ExitStack()
 
     def close(self) -> None:
         """Take the last words of the console and the monitor."""
+        self._stack.close()
         self._monitor.close()
         self._console.close()
 
@@ -77,10 +80,13 @@ class Story(Steps):
         self._set_up()
         self._witness = Witness(self._guest, deadline)
         self._watcher = Watcher(self._guest, self._recorder)
+        self._heartbeat = HeartbeatWatch(self._guest, self._recorder)
+        self._stack.callback(self._heartbeat.leave)
         self._control = LivepatchControl(self._guest, self._watcher, self._recorder)
         for module in self._plan.modules:
             self._control.upload(module.name, module.path, self._soon())
         self._watcher.await_ready(self._soon())
+        self._heartbeat.await_start(self._soon())
 
     def _baseline(self) -> None:
         self._load_target()
@@ -147,6 +153,7 @@ class Story(Steps):
             self._act(f"cleanup: {command}", command)
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
+        self._heartbeat.close(self._soon())
         self._watcher.close(self._soon())
         self._witness.close(self._soon())
 

@@ -23,9 +23,10 @@ def test_every_recording_is_held_to_something() -> None:
 def test_trials_that_went_well_pass_every_check(name: str) -> None:
     recording = load_recording(TRIALS / name)
     results = judge(recording)
-    assert {r.check: r.verdict for r in results} == dict.fromkeys(
-        questions(recording.case), Verdict.PASS
-    )
+    assert {r.check: r.verdict for r in results} == {
+        **dict.fromkeys(questions(recording.case), Verdict.PASS),
+        "heartbeat": Verdict.SKIP,  # they are older than heartbeats
+    }
     assert overall(results, recording.case)[0] is Verdict.PASS
 
 

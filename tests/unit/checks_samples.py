@@ -14,11 +14,15 @@ from lpharness.timeline.events import (
     CallsCounted,
     CallSeen,
     ClockRead,
+    CpuBeats,
     EnabledFunction,
     EnabledFunctions,
     Event,
     FunctionBytes,
     GuestStarted,
+    Heartbeat,
+    HeartbeatBegan,
+    HostShare,
     ModuleLoadTried,
     ModuleUnloadTried,
     ObjectState,
@@ -183,6 +187,14 @@ class Tale:
                     longest_gap_ns=5 * MS,
                 )
 
+    def beat(self, begin: float, end: float) -> None:
+        """Two CPUs beat each 10 ms, 15 ms apart at most; the host holds neither up."""
+        for step in range(round(begin * 10), round(end * 10)):
+            stamp = BOOTED + step * 100 * MS
+            cpus = tuple(CpuBeats(cpu, step * 10 + 100, 15 * MS, stamp - 50 * MS) for cpu in (0, 1))
+            self.add(step / 10 + 0.002, Heartbeat, cpus=cpus)
+            self.add(step / 10 + 0.003, HostShare, run_ns=step * MS, waited_ns=0, guest_ns=None)
+
 
 def transition(tale: Tale, at: float, direction: str, stalled: float = 0.0) -> None:
     """Play a transition of 1.2 s (and ``stalled`` seconds in which a sleeper blocks it)."""
@@ -217,6 +229,8 @@ def clean(workload: str = "syscall-hammer", stall: bool = False) -> Recording:
     tale.phase(-1, Phase.BOOT)
     tale.add(-0.5, GuestStarted, how="restore", seconds=0.3, accelerator="tcg")
     tale.add(-0.4, ClockRead, uncertainty_ns=MS)
+    tale.add(-0.35, HeartbeatBegan, cpus=(0, 1), period_ns=10 * MS)
+    tale.beat(-0.3, 0)
     tale.phase(0, Phase.BASELINE)
     tale.vitals(0.01, 0, ("virtio_net",))
     tale.functions(0.02, redirected=False)
@@ -227,11 +241,13 @@ def clean(workload: str = "syscall-hammer", stall: bool = False) -> Recording:
         tale.work(0.1, 0.9)
     tale.probe(0.9, "original", "console=ttyS0")
     tale.count(0.95, old=40, new=0)
+    tale.beat(0, 1)
     tale.phase(1, Phase.LOAD, MODULE)
     tale.add(1.05, ModuleLoadTried, module=MODULE, errno=0, seconds=0.04)
     tale.phase(1.06, Phase.TRANSITION, MODULE)
     transition(tale, 1.1, "patching", stalled=3.2 if stall else 0.0)
     later = 3.2 if stall else 0.0
+    tale.beat(1, 2.5 + later)
     if busy:
         tale.work(1.0, 4.1 + later)
     tale.phase(2.5 + later, Phase.STEADY, MODULE)
@@ -240,11 +256,13 @@ def clean(workload: str = "syscall-hammer", stall: bool = False) -> Recording:
     tale.probe(2.7 + later, MODULE, "patched\n")
     tale.count(3.5 + later, old=0, new=35)
     tale.vitals(3.6 + later, 45056, (MODULE, "virtio_net"))
+    tale.beat(2.5 + later, 4 + later)
     tale.phase(4 + later, Phase.UNLOAD)
     transition(tale, 4.1 + later, "unpatching")
     tale.sysfs(5.35 + later, present=False)
     tale.add(5.5 + later, ModuleUnloadTried, module=MODULE, errno=0, seconds=0.1, waited_s=0.05)
     tale.sysfs(5.6 + later, present=False)
+    tale.beat(4 + later, 6 + later)
     if busy:
         tale.work(4.2 + later, 5.9 + later)
     tale.phase(6 + later, Phase.AFTER)
@@ -257,6 +275,7 @@ def clean(workload: str = "syscall-hammer", stall: bool = False) -> Recording:
         tale.add(7.7 + later, WorkloadEnded, **ended)
     tale.functions(7.8 + later, redirected=False)
     tale.code(7.85 + later)
+    tale.beat(6 + later, 7.9 + later)
     tale.vitals(7.9 + later, 45056, ("virtio_net",))
     tale.phase(8 + later, Phase.END)
     return Recording(

@@ -26,6 +26,9 @@ def becomes(guest: Guest, condition: Condition) -> str:
 class GuestContract:
     """Inherit it, and override the fixture ``backend`` and the three methods below it."""
 
+    host_tells = True
+    """Whether the host's account of the machine's threads can be had."""
+
     @pytest.fixture
     def backend(self) -> Backend:
         raise NotImplementedError
@@ -88,6 +91,16 @@ class GuestContract:
         second = guest.clock(soon())
         assert first.guest_ns / 1e9 - 0.02 <= uptime <= second.guest_ns / 1e9
         assert first.host_ns < second.host_ns
+
+    def test_its_share_of_the_hosts_cpus_grows_with_its_work(self, guest):
+        if not self.host_tells:
+            assert guest.cpu_share() is None
+            return
+        before = guest.cpu_share()
+        guest.transport.run("i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done", deadline=soon())
+        after = guest.cpu_share()
+        assert after.run_ns > before.run_ns
+        assert after.waited_ns >= before.waited_ns
 
     def test_command_stamps_are_of_the_guests_clock(self, guest):
         before = guest.clock(soon())

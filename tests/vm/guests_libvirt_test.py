@@ -147,6 +147,8 @@ class TestSystem(LibvirtContract):
 class TestTcp(LibvirtContract):
     """A remote URI: files are uploaded, and the daemon is another user's when we are root."""
 
+    host_tells = False
+
     @pytest.fixture
     def backend(self, session):
         return find_backend("libvirt", uri=session.tcp)

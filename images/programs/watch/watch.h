@@ -46,6 +46,7 @@ int command_shadows(int argc, char **argv);
 int command_vitals(int argc, char **argv);
 int command_witness(int argc, char **argv);
 int command_clocks(int argc, char **argv);
+int command_heartbeat(int argc, char **argv);
 int command_transitions(int argc, char **argv);
 
 #endif
