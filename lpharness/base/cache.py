@@ -22,6 +22,7 @@ from pathlib import Path
 import platformdirs
 
 from lpharness.base.errors import HostError
+from lpharness.base.seal import seal, seal_holds
 
 _ASIDE = ".aside-"
 _SWEEP = "sweep"
@@ -44,29 +45,44 @@ class Cache:
         """Return where the entry is, whether it exists or not."""
         return self.root / kind / key
 
-    def find(self, kind: str, key: str) -> Path | None:
-        """Return the entry's folder if it is there, and mark it as used now."""
+    def find(self, kind: str, key: str, *, sealed: bool = False) -> Path | None:
+        """Return the entry's folder if it is there, and mark it as used now.
+
+        Args:
+            kind: what it is.
+            key: which one.
+            sealed: hold its files against what they were when it was made; one that was damaged
+                since is removed, and is not there.
+        """
         path = self.path(kind, key)
         if not path.is_dir():
+            return None
+        if sealed and not seal_holds(path):
+            with suppress(FileNotFoundError):  # another process was quicker
+                self.remove(kind, key)
             return None
         with _ignore_os_error():
             os.utime(path)  # `prune` keeps what was used last
         return path
 
-    def get(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def get(
+        self, kind: str, key: str, build: Callable[[Path], None], *, sealed: bool = False
+    ) -> Path:
         """Return the entry's folder, calling ``build(empty_folder)`` first if it is missing.
+
+        With ``sealed`` it is made such that `find` can tell damage, and is made anew if it was.
 
         ``build`` runs in one process at a time for one key; the others wait and find it done.
 
         Raises:
             HostError: no space left, or the cache cannot be written.
         """
-        if found := self.find(kind, key):
+        if found := self.find(kind, key, sealed=sealed):
             return found
         with self.lock(kind, key):
             if found := self.find(kind, key):
                 return found
-            return self._build(kind, key, build)
+            return self._build(kind, key, build, sealed=sealed)
 
     @contextmanager
     def lock(self, kind: str, key: str) -> Iterator[None]:
@@ -105,11 +121,13 @@ class Cache:
         with self.lock(kind, _SWEEP):
             return [p for p in (self.root / kind).glob(f"{_ASIDE}*") if _is_unclaimed(p)]
 
-    def _build(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def _build(self, kind: str, key: str, build: Callable[[Path], None], *, sealed: bool) -> Path:
         final = self.path(kind, key)
         try:
             with self.scratch(kind, key) as aside:
                 build(aside)
+                if sealed:
+                    seal(aside)
                 aside.chmod(0o755)
                 aside.rename(final)
         except OSError as error:

@@ -175,7 +175,7 @@ def _from_source(
 ) -> tuple[Path, _Facts, bool]:
     compiler = find_compiler(kernel)
     key = identity(kbuild.RECIPE, name, digest, kernel.identity, compiler.version)
-    found = cache.find(_KIND, key)
+    found = cache.find(_KIND, key, sealed=True)
 
     def build(folder: Path) -> None:
         headers = kernel.headers or _fetch_headers(kernel, progress)
@@ -193,7 +193,7 @@ def _from_source(
         facts = _Facts(compiler=compiler.version, warnings="\n".join(said))
         (folder / _FACTS).write_bytes(msgspec.json.encode(facts))
 
-    entry = found or cache.get(_KIND, key, build)
+    entry = found or cache.get(_KIND, key, build, sealed=True)
     facts = msgspec.json.decode((entry / _FACTS).read_bytes(), type=_Facts)
     return entry / f"{name}.ko", facts, found is not None
 

@@ -68,8 +68,7 @@ class ConsoleLog:
     def feed(self, data: bytes) -> None:
         """Take what came."""
         now = time.monotonic_ns()
-        if self._file is not None:
-            self._file.write(data)
+        self._write(data)
         with self._lock:
             self.last_ns = now
             *whole, self._partial = (self._partial + data).split(b"\n")
@@ -87,6 +86,20 @@ class ConsoleLog:
         for line in fresh:
             for listener in listeners:
                 listener(line)
+
+    def _write(self, data: bytes) -> None:
+        """Write to the file, until it takes no more.
+
+        That is no reason to be deaf from then on. What is missing in the file is missed by the
+        checks; and the same full disk stops the trial where it writes what it must.
+        """
+        if self._file is None:
+            return
+        try:
+            self._file.write(data)
+        except OSError:
+            self._file.close()
+            self._file = None
 
     def close(self) -> None:
         """Take a last line without an end; close the file."""

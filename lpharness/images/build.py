@@ -124,7 +124,9 @@ class _Builder:
                 about = _about(name, recipe, out / "initramfs.cpio", base / "provides.json")
                 (out / "image.json").write_bytes(msgspec.json.encode(about, enc_hook=str))
 
-        entry = self._cache.get("images", identity(name, base_key, modules_key), write_image)
+        entry = self._cache.get(
+            "images", identity(name, base_key, modules_key), write_image, sealed=True
+        )
         return _for_kernel(_load(entry), kernel)
 
     def _base_tree(

@@ -190,13 +190,13 @@ def save_symbols(kernel: Kernel, kallsyms: bytes, *, cache: Cache | None = None)
     def build(folder: Path) -> None:
         (folder / _FILE).write_bytes(kallsyms)
 
-    (cache or Cache()).get(KIND, key_of(kernel.release, kernel.identity), build)
+    (cache or Cache()).get(KIND, key_of(kernel.release, kernel.identity), build, sealed=True)
     return table
 
 
 def load_symbols(kernel: Kernel, *, cache: Cache | None = None) -> SymbolTable | None:
     """Return the symbols kept for a kernel, or ``None`` if no guest of it has told them yet."""
-    entry = (cache or Cache()).find(KIND, key_of(kernel.release, kernel.identity))
+    entry = (cache or Cache()).find(KIND, key_of(kernel.release, kernel.identity), sealed=True)
     if entry is None:
         return None
     return SymbolTable((entry / _FILE).read_bytes())

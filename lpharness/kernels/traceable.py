@@ -39,10 +39,10 @@ def save_traceable(kernel: Kernel, text: bytes, *, cache: Cache | None = None) -
     def build(folder: Path) -> None:
         (folder / _FILE).write_bytes(text)
 
-    (cache or Cache()).get(KIND, key_of(kernel.release, kernel.identity), build)
+    (cache or Cache()).get(KIND, key_of(kernel.release, kernel.identity), build, sealed=True)
 
 
 def load_traceable(kernel: Kernel, *, cache: Cache | None = None) -> Traceable | None:
     """Return the kept list, or ``None`` if no guest of the kernel has told it yet."""
-    entry = (cache or Cache()).find(KIND, key_of(kernel.release, kernel.identity))
+    entry = (cache or Cache()).find(KIND, key_of(kernel.release, kernel.identity), sealed=True)
     return None if entry is None else Traceable((entry / _FILE).read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from lpharness.base.cache import Cache
 LONG_S = 60
 BUILDER = """
 import signal, sys
+from collections.abc import Callable
 from pathlib import Path
 from lpharness.base.cache import Cache
 def build(folder):
@@ -73,3 +75,34 @@ def test_an_entry_removed_is_gone_at_once(tmp_path: Path) -> None:
     assert cache.remove("things", "one") >= 9000
     assert not entry.exists()
     assert cache.find("things", "one") is None
+
+
+def test_a_sealed_entry_that_was_damaged_is_made_anew(tmp_path: Path) -> None:
+    cache, made = Cache(tmp_path), []
+
+    def build(folder: Path) -> None:
+        (folder / "a.ko").write_bytes(b"module")
+        made.append(folder)
+
+    def damaged(damage: Callable[[Path], object]) -> bool:
+        entry = cache.get("modules", "k", build, sealed=True)
+        before = len(made)
+        damage(entry / "a.ko")
+        again = cache.get("modules", "k", build, sealed=True)
+        assert (again / "a.ko").read_bytes() == b"module"
+        return len(made) > before
+
+    assert damaged(lambda file: file.write_bytes(b"modulo"))
+    assert damaged(lambda file: file.write_bytes(b"mod"))
+    assert damaged(lambda file: file.unlink())
+    assert damaged(lambda file: (file.parent / "b.ko").touch())
+    assert damaged(lambda file: (file.parent / ".sha256").write_text("{"))
+    assert not damaged(lambda file: file.touch())
+    assert not damaged(lambda file: (file.parent / ".sha256").unlink()), "made by an older version"
+
+
+def test_what_is_not_sealed_is_believed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    entry = cache.get("unpacked", "k", lambda folder: (folder / "x").touch())
+    (entry / "x").write_text("more")
+    assert cache.find("unpacked", "k", sealed=True) == entry

@@ -67,7 +67,7 @@ def _came_to(scene: Scene, status: int) -> Outcome:
         return _refused(fault, status, scene.stderr.strip())
     if len(trials) > 1:
         return _outcome(fault, Caught.WRONG, None, f"{len(trials)} trials, where one was asked for")
-    return _judged(fault, trials[0])
+    return _judged(fault, trials[0], scene.stderr)
 
 
 def _refused(fault: Fault, status: int, said: str) -> Outcome:
@@ -80,19 +80,19 @@ def _refused(fault: Fault, status: int, said: str) -> Outcome:
     return _evidence(fault, verdict, said, said)
 
 
-def _judged(fault: Fault, trial: Trial) -> Outcome:
+def _judged(fault: Fault, trial: Trial, said: str = "") -> Outcome:
     if trial.verdict is Verdict.SKIP:
         return _outcome(fault, Caught.SKIPPED, trial.verdict, trial.reason)
     if trial.verdict is not fault.verdict:
         caught = Caught.MISSED if trial.verdict is Verdict.PASS else Caught.WRONG
         return _outcome(fault, caught, trial.verdict, trial.reason)
-    shown = _shown(fault, trial)
+    shown = _shown(fault, trial, said)
     if shown is None:
         return _outcome(fault, Caught.ELSEWHERE, trial.verdict, trial.reason)
     return _evidence(fault, trial.verdict, shown, trial.reason)
 
 
-def _shown(fault: Fault, trial: Trial) -> str | None:
+def _shown(fault: Fault, trial: Trial, said: str) -> str | None:
     """Return all that the check in question shows; ``None`` if it did not come to the verdict."""
     if fault.check == BUILD:
         build = trial.build
@@ -104,7 +104,7 @@ def _shown(fault: Fault, trial: Trial) -> str | None:
         if check.check == fault.check and check.verdict is fault.verdict:
             return "\n".join([trial.reason, *_lines(check)])
     if fault.check == "harness" and not trial.finished:
-        return trial.reason  # the harness never came to write its check down
+        return f"{trial.reason}\n{said}"  # the harness never came to write its check down
     return None
 
 

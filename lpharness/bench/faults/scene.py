@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -16,6 +17,8 @@ from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError
 from lpharness.bench.faults.model import Fault
 from lpharness.timeline.events import Phase
+
+T = TypeVar("T")
 
 _LONGEST_S = 420.0
 _POLL_S = 0.02
@@ -50,7 +53,6 @@ class Scene:
             sys.executable, "-m", "lpharness.cli", "run", fault.tried, "-k", fault.kernel,
             *fault.options, "-o", str(self.results),
         ]  # fmt: skip
-        self.stderr = ""
         self._deadline = Deadline.after(_LONGEST_S)
         self._process: subprocess.Popen[str] | None = None
 
@@ -84,9 +86,13 @@ class Scene:
         except subprocess.TimeoutExpired:
             self.kill()
             raise HostError(f"{self.fault.name}: the command did not end; it was killed") from None
-        finally:
-            self.stderr = (self.folder / "stderr").read_text(errors="replace")
         return status
+
+    @property
+    def stderr(self) -> str:
+        """What the command has said so far."""
+        file = self.folder / "stderr"
+        return file.read_text(errors="replace") if file.is_file() else ""
 
     def kill(self) -> None:
         """End what is left of the command, for good."""
@@ -108,7 +114,7 @@ class Scene:
         assert wanted is not None, f"{self.fault.name}: needs a phase"
         return self.await_that(lambda: self._in_phase(wanted), f"phase {wanted} did not come")
 
-    def await_that(self, look: Callable[[], Path | None], otherwise: str) -> Path:
+    def await_that(self, look: Callable[[], T | None], otherwise: str) -> T:
         """Look again and again until something is found, while the command runs."""
         while True:
             if found := look():
@@ -123,16 +129,21 @@ class Scene:
                 return document.parent
         return None
 
-    def qemu(self) -> psutil.Process:
-        """Return the trial's QEMU.
+    def await_qemu(self) -> psutil.Process:
+        """Return the trial's QEMU, once it runs.
 
         Raises:
-            HostError: there is none.
+            HostError: the command ended before.
         """
+        return self.await_that(self._qemu, "no QEMU runs")
+
+    def _qemu(self) -> psutil.Process | None:
+        """Return the QEMU that runs a machine, not one that is asked for its version."""
         for process in self.processes():
-            if process.name().startswith("qemu-system"):
-                return process
-        raise HostError(f"{self.fault.name}: no QEMU runs")
+            with suppress(psutil.Error):
+                if process.name().startswith("qemu-system") and "-machine" in process.cmdline():
+                    return process
+        return None
 
     def processes(self) -> list[psutil.Process]:
         """Return the command and everything that it started and that still runs."""
@@ -146,7 +157,3 @@ class Scene:
                     yield process
             except psutil.Error:  # it has ended, or is another user's
                 continue
-
-    def interrupt(self, number: signal.Signals) -> None:
-        """Send the command, and only it, a signal."""
-        self.process.send_signal(number)

@@ -112,7 +112,7 @@ def build_diff(
     with clock.step("compile"):
         pairs = compile_pairs(plan, progress=progress, cache=cache)
     key = _key(name, plan, pairs, kernel, allow=allow, replace=replace, force_base=force_base)
-    found = cache.find(_KIND, key)
+    found = cache.find(_KIND, key, sealed=True)
     if found is None:
         with clock.step("prove and compare"):
             judged = [judge_pair(pair, kernel, allow=allow, cache=cache) for pair in pairs]
@@ -125,7 +125,7 @@ def build_diff(
                 _emit(folder, name, parts, judged, plan, kernel, replace=replace,
                       force_base=force_base)  # fmt: skip
 
-        found = cache.get(_KIND, key, build)
+        found = cache.get(_KIND, key, build, sealed=True)
         fresh = True
     else:
         fresh = False

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lpharness.bench.faults.plants import qemu
+from lpharness.bench.faults.plants import cached, folder, qemu, signals
 from lpharness.bench.faults.scene import Scene
 
 Plant = Callable[[Scene], Iterator[None]]
 
-PLANTS: dict[str, Plant] = {**qemu.PLANTS}
+PLANTS: dict[str, Plant] = {
+    **qemu.PLANTS,
+    **signals.PLANTS,
+    **folder.PLANTS,
+    **cached.PLANTS,
+}

@@ -1,0 +1,101 @@
+"""What the cache holds is damaged between two runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lpharness.base.cache import cache_root
+from lpharness.base.errors import HostError
+from lpharness.bench.faults.scene import Scene
+
+Damage = Callable[[Path], None]
+
+
+def _damaged(kind: str, pattern: str, damage: Damage) -> Callable[[Scene], Iterator[None]]:
+    """Make a plant that damages the files of a kind of cache entry that a run has made.
+
+    The cache is the user's, but for that kind, which is the fault's own: a first run fills it.
+    """
+
+    def plant(scene: Scene) -> Iterator[None]:
+        cache = _private(scene, kind)
+        first = scene.folder / "first"
+        words = [str(first) if word == str(scene.results) else word for word in scene.command]
+        done = subprocess.run(
+            words, env=scene.environment, cwd=scene.folder, capture_output=True, check=False
+        )
+        files = sorted((cache / kind).glob(f"*/{pattern}"))
+        if done.returncode or not files:
+            raise HostError(f"{scene.fault.name}: the run before the damage did not go well")
+        for file in files:
+            damage(file)
+        yield
+
+    return plant
+
+
+def _private(scene: Scene, kind: str) -> Path:
+    """Give the command a cache that shares all but one kind of entries with the user's."""
+    cache = scene.folder / "cache"
+    cache.mkdir()
+    for folder in cache_root().iterdir():
+        if folder.name != kind:
+            (cache / folder.name).symlink_to(folder)
+    scene.environment["LPHARNESS_CACHE"] = str(cache)
+    return cache
+
+
+def _cut(file: Path) -> None:
+    """Keep the first half."""
+    half = file.stat().st_size // 2
+    file.chmod(0o600)
+    with file.open("r+b") as opened:
+        opened.truncate(half)
+
+
+def _flip(file: Path) -> None:
+    """Turn a few bytes in the middle over."""
+    file.chmod(0o600)
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        was = opened.read(64)
+        opened.seek(-len(was), 1)
+        opened.write(bytes(byte ^ 0xFF for byte in was))
+
+
+def _lose(file: Path) -> None:
+    file.unlink()
+
+
+def empty(scene: Scene) -> Iterator[None]:
+    """The disk of the cache has no room at all."""
+    scene.environment["LPHARNESS_CACHE"] = "/dev/full/cache"
+    yield
+
+
+def gone(scene: Scene) -> Iterator[None]:
+    """QEMU is not installed."""
+    tools = scene.folder / "tools"
+    tools.mkdir()
+    for name in ("sh", "make", "gcc", "gcc-12", "ld", "as", "file", "cpio"):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    scene.environment["PATH"] = str(tools)
+    yield
+
+
+PLANTS = {
+    "snapshot-cut": _damaged("snapshots", "state", _cut),
+    "snapshot-flipped": _damaged("snapshots", "memory", _flip),
+    "image-cut": _damaged("images", "*.cpio*", _cut),
+    "image-flipped": _damaged("images", "*.cpio*", _flip),
+    "module-cut": _damaged("modules", "*.ko", _cut),
+    "module-flipped": _damaged("modules", "*.ko", _flip),
+    "symbols-lost": _damaged("symbols", "kallsyms", _lose),
+    "symbols-cut": _damaged("symbols", "kallsyms", _cut),
+    "cache-unwritable": empty,
+    "qemu-missing": gone,
+}
