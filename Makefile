@@ -18,6 +18,8 @@ OWN_KERNELS := small/gcc-12 small/clang-14 debug/gcc-12
 PYTEST_ARGS ?=
 # A guest keeps one processor busy under emulation; what shares a kernel or a daemon stays together.
 GUESTS := --numprocesses auto --maxprocesses 4 --dist loadfile
+# A trial of a fault mostly waits, and shares nothing with others.
+FAULTS := --numprocesses 4 --dist worksteal
 
 .PHONY: help setup demo test test-unit test-vm test-profiles lint format clean
 
@@ -38,17 +40,17 @@ demo: setup ## Patch real kernels live, and back; ends with verdicts and a repor
 	  $(BIN)/lpharness run $(FIX) -k $(FIX_KERNEL); \
 	else $(BIN)/lpharness run $(GIVEN) -k $(GIVEN_KERNEL); fi
 
-test: setup ## Run every test: those without guests, then those that boot guests, a few at a time.
+test: setup ## Run every test: without guests, with guests, and the planted faults.
 	$(BIN)/pytest --numprocesses auto tests/unit tests/engine tests/fuzz $(PYTEST_ARGS)
-	$(BIN)/pytest $(GUESTS) tests --ignore tests/unit --ignore tests/engine --ignore tests/fuzz \
-	  $(PYTEST_ARGS)
+	$(BIN)/pytest $(GUESTS) tests/vm $(PYTEST_ARGS)
+	$(BIN)/pytest $(FAULTS) tests/faults $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that need no guest.
 	$(BIN)/pytest --numprocesses auto tests/unit tests/engine tests/fuzz $(PYTEST_ARGS)
 
 test-vm: setup ## Run the tests that boot guests.
-	$(BIN)/pytest $(GUESTS) tests --ignore tests/unit --ignore tests/engine --ignore tests/fuzz \
-	  $(PYTEST_ARGS)
+	$(BIN)/pytest $(GUESTS) tests/vm $(PYTEST_ARGS)
+	$(BIN)/pytest $(FAULTS) tests/faults $(PYTEST_ARGS)
 
 test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and try all profiles.
 	ci/install-packages ci/kernel-build-packages.txt

@@ -12,6 +12,7 @@ from lpharness.checks.healthy import check_healthy
 from lpharness.checks.heartbeat import check_heartbeat
 from lpharness.checks.no_reboot import check_no_reboot
 from lpharness.checks.redirected import check_redirected
+from lpharness.checks.resources import check_resources
 from lpharness.checks.selftest import WHOLE, judge_selftest
 from lpharness.checks.steps import check_steps, takes_steps
 from lpharness.checks.transition import check_transition
@@ -30,6 +31,7 @@ CHECKS: dict[str, Check] = {
     "under_load": check_under_load,
     "heartbeat": check_heartbeat,
     "unloaded": check_unloaded,
+    "resources": check_resources,
 }
 """In the order in which they are shown; the first that is worst speaks for the trial."""
 

@@ -48,6 +48,8 @@ class _VitalsSaid(Struct):
     boot_id: str
     taint: int
     modules: tuple[str, ...]
+    files: int
+    tasks: int
     witness: int | None = None
 
 
@@ -102,6 +104,8 @@ class Observer:
             connection_alive=alive,
             connection_detail=detail,
             modules=told.modules,
+            files=told.files,
+            tasks=told.tasks,
         )
         self._recorder.add(event)
         return event

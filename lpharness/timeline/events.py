@@ -103,6 +103,10 @@ class Vitals(Event, frozen=True, kw_only=True, tag="vitals"):
     modules: tuple[str, ...]
     """``/proc/modules``, names only."""
     connection_detail: str = ""
+    files: int | None = None
+    """Open files of all processes, ``/proc/sys/fs/file-nr``."""
+    tasks: int | None = None
+    """Tasks there are, the second number in ``/proc/loadavg``'s fourth field."""
 
 
 # --- the livepatch -------------------------------------------------------------------------

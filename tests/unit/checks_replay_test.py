@@ -170,7 +170,7 @@ def test_judge_prints_one_document(run: RunFolder) -> None:
     told = CliRunner().invoke(app, [str(run.path), "--json"])
     (trial,) = json.loads(told.stdout)["trials"]
     assert trial["verdict"] == "pass"
-    assert len(trial["checks"]) == 8
+    assert len(trial["checks"]) == 9
 
 
 def test_judge_writes_nothing(run: RunFolder) -> None:

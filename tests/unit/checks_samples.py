@@ -101,6 +101,8 @@ class Tale:
             witness_start_ticks=900,
             connection_alive=True,
             modules=modules,
+            files=400,
+            tasks=60,
         )
 
     def probe(self, at: float, state: str, stdout: str) -> None:

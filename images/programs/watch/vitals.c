@@ -33,6 +33,19 @@ static void print_modules(void)
 	printf("]");
 }
 
+/* Open files and tasks, as the kernel counts them. */
+static void print_counts(void)
+{
+	unsigned long files = 0, tasks = 0;
+	char text[128];
+
+	if (read_file("/proc/sys/fs/file-nr", text, sizeof(text)) > 0)
+		files = strtoul(text, NULL, 10);
+	if (read_file("/proc/loadavg", text, sizeof(text)) > 0 && strchr(text, '/'))
+		tasks = strtoul(strchr(text, '/') + 1, NULL, 10);
+	printf(",\"files\":%lu,\"tasks\":%lu", files, tasks);
+}
+
 int command_vitals(int argc, char **argv)
 {
 	char boot_id[64], taint[32], path[64];
@@ -51,6 +64,7 @@ int command_vitals(int argc, char **argv)
 		if (!read_task_stat(path, &stat) && stat.state != 'Z')
 			printf(",\"witness\":%llu", stat.start_ticks);
 	}
+	print_counts();
 	print_modules();
 	printf("}\n");
 	return 0;

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kfree(), twice.
+ */
+#include <linux/slab.h>
+
+#include "lph_livepatch.h"
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	void *space = kmalloc(64, GFP_KERNEL);
+
+	kfree(space);
+	kfree(space);
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * filp_open() without filp_close().
+ */
+#include <linux/fs.h>
+
+#include "lph_livepatch.h"
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	filp_open("/proc/version", O_RDONLY, 0);
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });
