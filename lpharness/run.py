@@ -28,6 +28,7 @@ from lpharness.trial.programs import build_companions, build_programs
 from lpharness.trial.runner import run_trial
 from lpharness.workloads import find as find_workload
 from lpharness.workloads.catalog import Workload
+from lpharness.workloads.files import gather_files
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -209,6 +210,7 @@ def _plan_case(
                 accelerator=request.accelerator,
             ),
             workload=workload,
+            workload_files=gather_files(workload, kernel, progress=progress),
             modules=built.modules,
             build=built.build,
             programs=programs,

@@ -35,7 +35,7 @@ struct options options = {
 
 static const struct kind *const kinds[] = {
 	&idle, &proc_reader, &syscall_hammer, &fork_storm,
-	&fs_churn, &net_loopback, &sleepers, &stress_ng,
+	&fs_churn, &net_loopback, &sleepers, &stress_ng, &suite,
 };
 
 static const struct option long_options[] = {

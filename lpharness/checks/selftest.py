@@ -96,8 +96,10 @@ def _whole(recording: Recording, lines: Sequence[str]) -> CheckResult:
             ledger.wrong("the guest's life", death.text, death.at)
         else:
             ledger.missing("the guest's life", death.text, death.at)
+    elif ended is None:
+        ledger.missing("end of the program", why_cut_off(recording))
     elif test is None:
-        why = why_cut_off(recording) or (ended[1].detail if ended else "")
+        why = why_cut_off(recording) or ended[1].detail
         ledger.missing("result", f"none was told: {why}" if why else "none was told", ended)
     elif test.verdict is Verdict.SKIP and not _lacked(lines):
         return ledger.skip(_skipped(lines) or test.reason or "the program says SKIP, not why")

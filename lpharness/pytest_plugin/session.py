@@ -31,6 +31,7 @@ from lpharness.timeline.events import (
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.programs import build_programs, put_programs
 from lpharness.workloads import find as find_workload
+from lpharness.workloads.files import gather_files, put_files
 from lpharness.workloads.runner import RunningWorkload
 
 _SHOWN_LINES = 80
@@ -120,8 +121,9 @@ class Session:
             InputError: there is no such workload or key, or the workload needs another one.
         """
         found = find_workload(name)
+        put_files(gather_files(found, self.guest.spec.kernel), self.transport, self._bound(20))
         running = RunningWorkload(self.guest, found, _as_drive(drive), self.recorder)
-        running.await_start(self._bound(6))
+        running.await_start(self._bound(6 + 3 * found.round_s))
         load_ = Load(self.recorder)
         yield load_
         running.stop(self._bound(6))

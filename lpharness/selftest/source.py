@@ -10,12 +10,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lpharness.archive import Archive
 from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.kernels.model import Kernel
-from lpharness.sources.package import series_of, unpack_parts
+from lpharness.sources.package import series_of
+from lpharness.sources.parts import source_parts
 
 SELFTESTS = "tools/testing/selftests"
 _WITH_THE_KERNEL = "lib/livepatch"
@@ -52,20 +52,10 @@ def find_tests(
         InputError: there is no source of exactly that kernel, or it has no such tests.
         HostError: it cannot be fetched or unpacked.
     """
-    if kernel.origin.spec.startswith("tree:"):
-        return _in_tree(Path(kernel.origin.spec.partition(":")[2]).expanduser(), collection)
-    if not kernel.origin.version:
-        raise InputError(
-            f"no source is known for {kernel.release}, and its own tests are in its source",
-            hint="name the kernel as debian:RELEASE, or by the tree it was built in: tree:PATH",
-        )
     parts = [f"{SELFTESTS}/kselftest", f"{SELFTESTS}/{collection}"]
-    if not _beside(kernel.origin.version):
+    if kernel.origin.version and not _beside(kernel.origin.version):
         parts.append(_WITH_THE_KERNEL)
-    archive = Archive(cache, progress=progress)
-    return _in_tree(
-        unpack_parts(kernel.origin.version, archive, parts, progress=progress), collection
-    )
+    return _in_tree(source_parts(kernel, parts, progress=progress, cache=cache), collection)
 
 
 def _beside(version: str) -> bool:

@@ -33,6 +33,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What came of building them, where that was a phase of its own."""
     programs: tuple[Path, ...] = ()
     """The case's own, compiled for the guest."""
+    workload_files: Path | None = None
+    """An archive of what the workload brings along."""
     companions: tuple[Path, ...] = ()
     """Kernel modules of the case's own that are no livepatches."""
     variant: Variant | None = None

@@ -11,6 +11,7 @@ from lpharness.timeline.events import ActionTaken, Note, Phase
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
 from lpharness.trial.programs import put_programs
+from lpharness.workloads.files import put_files
 
 _BACKGROUND = "setsid /bin/sh </dev/null >/dev/null 2>&1 -c "
 
@@ -28,6 +29,7 @@ class Steps:
     def _set_up(self) -> None:
         files = (*self._plan.programs, *self._plan.companions)
         put_programs(files, self._guest.transport, self._soon())
+        put_files(self._plan.workload_files, self._guest.transport, self._soon(20))
         for command in self._case.setup:
             self._act(f"setup: {command}", command)
 

@@ -100,8 +100,8 @@ class Story(Steps):
         self._workload = RunningWorkload(
             self._guest, self._plan.workload, self._case.drive, self._recorder
         )
-        self._workload.await_start(self._soon())
-        self._look_for(self._plan.looks.baseline_s, ORIGINAL)
+        self._workload.await_start(self._soon(4 + 3 * self._plan.workload.round_s))
+        self._look_for(self._a_round(self._plan.looks.baseline_s), ORIGINAL)
         if self._target_comes_late:
             self._unload_target()
 
@@ -123,7 +123,7 @@ class Story(Steps):
         self._observer.patch(module.name, self._soon())
         self._observe_functions()
         self._counter.arm("unpatching", self._soon())
-        self._look_for(self._plan.looks.steady_s, module.name)
+        self._look_for(self._a_round(self._plan.looks.steady_s), module.name)
         if module is self._plan.modules[-1]:
             self._try_flaw()
         self._observer.vitals(self._witness, self._soon())
@@ -235,6 +235,10 @@ class Story(Steps):
         """Run the trigger of the case's flaw with the patch on."""
         if self._trigger is not None and not self._trigger.run(patched=True):
             raise DeadlineExpired("the flaw's trigger did not come back")
+
+    def _a_round(self, seconds: float) -> float:
+        """Return ``seconds``, or as long as the workload takes to get through its work once."""
+        return max(seconds, self._plan.workload.round_s * self._slowness)
 
     def _observe_functions(self) -> None:
         self._observer.enabled_functions(self._plan.functions, self._soon())

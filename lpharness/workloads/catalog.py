@@ -16,6 +16,9 @@ from lpharness.base.errors import InputError
 from lpharness.cases.model import Drive
 from lpharness.workloads.syscalls import syscall_number
 
+SUITE = "/run/lph-suite"
+"""Where in the guest the files are that a workload brings along."""
+
 _PARKS = ("futex", "nanosleep", "pause", "poll", "read", "select")
 """Where ``images/programs/workload/sleepers.c`` can park a task."""
 
@@ -28,6 +31,13 @@ class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needs: tuple[Literal["file", "syscall", "park"], ...] = ()
     """Keys of a case's ``[drive]`` without which it cannot run."""
     arguments: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    """Folders of the kernel's own source that the guest gets, in `SUITE`."""
+    script: str = ""
+    """A file beside the catalogue that the guest gets with them."""
+    round_s: float = 0.0
+    """How long it takes on a quick machine to get through its work once; a trial looks at each
+    state for so long, and longer under emulation."""
     image: str = "minimal"
     """The least recipe it runs in."""
     release: str = ""

@@ -69,6 +69,9 @@ def sysfs(**changes: Any) -> Recording:
          "not livepatch's handler but my_tracer"),
         ("redirected", lambda: change(clean(), EnabledFunctions, STEADY,
                                       functions=(enabled(handlers=()),)), PASS, OLD),
+        # as seen on 6.1 and 6.12 while a tracer or a kprobe is on the function as well
+        ("redirected", lambda: change(clean(), EnabledFunctions, STEADY, functions=(
+            enabled(handlers=("arch_ftrace_ops_list_func",)),)), PASS, OLD),
         ("redirected", lambda: drop(clean(), EnabledFunctions, STEADY), ERROR, "was not read"),
         ("redirected", lambda: sysfs(present=False), FAIL, "there is none"),
         ("redirected", lambda: sysfs(enabled=False), FAIL, "enabled 0, transition 0"),

@@ -216,3 +216,29 @@ def test_a_recording_is_judged_again_as_it_was(tmp_path: Path) -> None:
         assert load_recording(folder.path).selftest == SELFTEST
     assert again.checks == trial.checks
     assert (again.verdict, again.reason) == (trial.verdict, trial.reason)
+
+
+RECORDED = Path(__file__).parent.parent / "recordings" / "selftests" / "test-state"
+
+
+def test_one_that_was_recorded_is_judged_as_it_was_then() -> None:
+    """Its last test makes the kernel refuse a livepatch, which is no fault of the console."""
+    (again,) = rejudge(RECORDED)
+    assert again.verdict is Verdict.PASS
+    assert {result.check: result.verdict for result in again.checks} == {
+        "kselftest": Verdict.PASS,
+        "system state modification": Verdict.PASS,
+        "taking over system state modification": Verdict.PASS,
+        "compatible cumulative livepatches": Verdict.PASS,
+        "incompatible cumulative livepatches": Verdict.PASS,
+        "healthy": Verdict.PASS,
+        "no_reboot": Verdict.PASS,
+    }
+    healthy = next(result for result in again.checks if result.check == "healthy")
+    assert any("the case expects it" in evidence.seen for evidence in healthy.evidence)
+
+
+@pytest.mark.parametrize("kind", [SelftestSaid, SelftestEnded, Vitals])
+def test_none_of_its_evidence_can_be_done_without(kind: type) -> None:
+    less = drop(load_recording(RECORDED), kind)
+    assert overall(judge(less), less.case)[0] in (Verdict.FAIL, Verdict.ERROR)

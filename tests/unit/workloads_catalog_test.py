@@ -1,7 +1,9 @@
 """The catalogue of workloads and the commands that it gives."""
 
+import os
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from lpharness.base.errors import InputError
 from lpharness.cases.model import Drive
 from lpharness.images.programs import compile_program
 from lpharness.images.recipe import recipe_names
+from lpharness.workloads.catalog import SUITE
 from lpharness.workloads.syscalls import syscall_number
 
 ALL = Drive(file="/proc/a b", syscall="personality", arguments=(0xFFFFFFFF, -1), park="pause")
@@ -20,7 +23,7 @@ def test_the_names_are_those_of_the_program() -> None:
         [compile_program("workload")], capture_output=True, text=True, check=False
     ).stderr
     kinds = [line.split()[0] for line in usage.splitlines() if line.startswith("  ")]
-    assert workloads.names() == kinds
+    assert [workloads.find(name).kind for name in workloads.names()] == kinds
 
 
 @pytest.mark.parametrize("name", workloads.names())
@@ -28,7 +31,7 @@ def test_each_has_a_command_an_image_and_a_description(name: str) -> None:
     workload = workloads.find(name)
     words = shlex.split(workload.command(ALL, 3))
     # exec: a shell in between would take the SIGTERM, and the exit status with it.
-    assert words[:5] == ["exec", "/lph/workload", name, "--workers", "3"]
+    assert words[:5] == ["exec", "/lph/workload", workload.kind, "--workers", "3"]
     assert not [word for word in words if "{" in word]
     assert workload.name == name
     assert workload.image in recipe_names()
@@ -50,6 +53,15 @@ def test_system_calls_go_by_number_and_keep_their_arguments() -> None:
 def test_a_case_that_lacks_a_key_is_told_which(name: str, key: str) -> None:
     with pytest.raises(InputError, match=f"workload {name} needs `{key}`"):
         workloads.find(name).command(Drive(), 1)
+
+
+def test_what_a_workload_brings_along_is_there() -> None:
+    bringing = [workloads.find(name) for name in workloads.names() if workloads.find(name).source]
+    assert [workload.name for workload in bringing] == ["ftrace-selftest"]
+    for workload in bringing:
+        script = Path(workloads.__file__).with_name(workload.script)
+        assert os.access(script, os.X_OK)
+        assert f"{SUITE}/{script.name}" in workload.arguments
 
 
 def test_only_sleepers_have_something_to_release() -> None:

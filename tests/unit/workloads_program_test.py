@@ -324,3 +324,48 @@ def test_what_cannot_be_is_refused(words: list[str], complaint: str) -> None:
     assert done.returncode == 2
     assert complaint in done.stderr
     assert done.stdout == ""
+
+
+def suite_script(folder: Path, *passing: str) -> Path:
+    """Write a suite of ``one`` and ``two``: those named pass, until there is a file ``broken``."""
+    script = folder / "suite.sh"
+    names = " ".join(passing) or "none"
+    script.write_text(
+        f"""#!/bin/sh
+        cd "{folder}"
+        case $1 in
+        list) echo one; echo two ;;
+        run) echo "$2" >> ran; [ ! -e broken ] && echo " {names} " | grep -q " $2 " ;;
+        end) touch ended ;;
+        esac
+        """
+    )
+    script.chmod(0o755)
+    return script
+
+
+def test_a_suite_leaves_out_what_fails_anyway(tmp_path: Path) -> None:
+    with running(tmp_path, "suite", "--file", str(suite_script(tmp_path, "two"))) as run:
+        run.until_busy()
+        run.until(lambda: (tmp_path / "ran").read_text().count("two") > 2)
+        assert run.stop() == 0, run.errors.read_text()
+    assert (tmp_path / "ran").read_text().count("one") == 1
+    assert "one fails before anything is changed: left out" in run.errors.read_text()
+    assert all(report.errors == 0 for report in run.reports)
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_test_that_fails_later_is_an_error_that_is_named(tmp_path: Path) -> None:
+    with running(tmp_path, "suite", "--file", str(suite_script(tmp_path, "one", "two"))) as run:
+        run.until_busy()
+        (tmp_path / "broken").touch()
+        run.until(lambda: run.last(0).errors > 0)
+        assert run.stop() == 1
+    assert "one fails, and passed before" in run.errors.read_text()
+    assert run.last(1).errors == 0
+
+
+def test_a_suite_of_which_nothing_passes_does_not_begin(tmp_path: Path) -> None:
+    with running(tmp_path, "suite", "--file", str(suite_script(tmp_path))) as run:
+        assert run.process.wait(DEADLINE_S) == 2
+    assert "no test passes here" in run.errors.read_text()

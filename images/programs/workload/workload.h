@@ -29,7 +29,7 @@ struct options {
 	unsigned int workers;		/* 0: one for each CPU */
 	unsigned int tasks;		/* sleepers: how many are parked */
 	unsigned int interval_ms;	/* between two reports */
-	const char *file;		/* proc-reader */
+	const char *file;		/* proc-reader, suite */
 	const char *folder;		/* fs-churn, stress-ng: where to write */
 	const char *park;		/* sleepers: the name of a system call */
 	const char *pid_file;		/* sleepers: told where to send SIGUSR1 */
@@ -54,7 +54,7 @@ struct kind {
 
 extern struct options options;
 extern const struct kind idle, proc_reader, syscall_hammer, fork_storm, fs_churn, net_loopback,
-			 sleepers, stress_ng;
+			 sleepers, stress_ng, suite;
 
 /* common.c */
 uint64_t now_ns(void);
