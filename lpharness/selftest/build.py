@@ -18,7 +18,7 @@ from lpharness.images.kmodules import read_table
 from lpharness.images.programs import compile_source
 from lpharness.kernels import with_headers
 from lpharness.kernels.model import Kernel
-from lpharness.selftest.source import TestSource
+from lpharness.selftest.source import SelftestSource
 
 _KIND = "selftests"
 _RECIPE = 1
@@ -41,7 +41,7 @@ class Bundle(Struct, frozen=True, kw_only=True):
 
 
 def build_bundle(
-    source: TestSource,
+    source: SelftestSource,
     collection: str,
     kernel: Kernel,
     *,
@@ -96,7 +96,7 @@ def _modules(
 
 
 def _archive(
-    source: TestSource, collection: str, modules: tuple[Path, ...], kernel: Kernel, cache: Cache
+    source: SelftestSource, collection: str, modules: tuple[Path, ...], kernel: Kernel, cache: Cache
 ) -> Path:
     """Return the archive: kselftest's runner, the tests, their programs and their modules."""
     tests = source.selftests / collection

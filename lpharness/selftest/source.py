@@ -22,7 +22,7 @@ _WITH_THE_KERNEL = "lib/livepatch"
 _BESIDE_SINCE = (6, 9)
 
 
-class TestSource(Struct, frozen=True, kw_only=True):
+class SelftestSource(Struct, frozen=True, kw_only=True):
     """Where a kernel's tests are; shared, so nothing may be written there."""
 
     selftests: Path
@@ -39,7 +39,7 @@ def find_tests(
     *,
     progress: Progress = SILENT,
     cache: Cache | None = None,
-) -> TestSource:
+) -> SelftestSource:
     """Return a kernel's own tests, fetched and unpacked if need be.
 
     Args:
@@ -63,7 +63,7 @@ def _beside(version: str) -> bool:
     return (int(major), int(minor)) >= _BESIDE_SINCE
 
 
-def _in_tree(root: Path, collection: str) -> TestSource:
+def _in_tree(root: Path, collection: str) -> SelftestSource:
     selftests = root / SELFTESTS
     beside = selftests / collection / "test_modules"
     modules = beside if beside.is_dir() else root / _WITH_THE_KERNEL
@@ -72,4 +72,4 @@ def _in_tree(root: Path, collection: str) -> TestSource:
             raise InputError(
                 f"{root} has no {needed.relative_to(root)}", hint="is it a whole tree?"
             )
-    return TestSource(selftests=selftests, modules=modules, modules_beside=beside.is_dir())
+    return SelftestSource(selftests=selftests, modules=modules, modules_beside=beside.is_dir())

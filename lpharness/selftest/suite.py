@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from lpharness.base.errors import InputError
 from lpharness.checks.contract import Selftest
 from lpharness.kernels.config import parse_config
-from lpharness.selftest.source import TestSource
+from lpharness.selftest.source import SelftestSource
 
 LIVEPATCH = "livepatch"
 _PROGRAMS = re.compile(r"^TEST_PROGS\s*:?=\s*((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -19,7 +19,7 @@ _BUILT_BY_US = "CONFIG_TEST_LIVEPATCH"
 """The option that only says whether the tests' modules are built with the kernel."""
 
 
-def read_suite(source: TestSource, collection: str = LIVEPATCH) -> tuple[Selftest, ...]:
+def read_suite(source: SelftestSource, collection: str = LIVEPATCH) -> tuple[Selftest, ...]:
     """Return the test programs of a collection, in the order of its makefile.
 
     Raises:
@@ -66,7 +66,7 @@ def _fits(selftest: Selftest, pattern: str) -> bool:
     return any(fnmatch(name, pattern) for name in names)
 
 
-def lacking(source: TestSource, config: Mapping[str, str], collection: str = LIVEPATCH) -> str:
+def lacking(source: SelftestSource, config: Mapping[str, str], collection: str = LIVEPATCH) -> str:
     """Return which options a kernel lacks that the tests' own ``config`` asks for; empty: none."""
     wanted = parse_config((source.selftests / collection / "config").read_text(errors="replace"))
     missing = [
