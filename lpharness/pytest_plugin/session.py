@@ -123,7 +123,7 @@ class Session:
         found = find_workload(name)
         put_files(gather_files(found, self.guest.spec.kernel), self.transport, self._bound(20))
         running = RunningWorkload(self.guest, found, _as_drive(drive), self.recorder)
-        running.await_start(self._bound(6 + 3 * found.round_s))
+        running.await_start(self._bound(6 + 10 * found.round_s))
         load_ = Load(self.recorder)
         yield load_
         running.stop(self._bound(6))

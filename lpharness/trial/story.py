@@ -100,7 +100,7 @@ class Story(Steps):
         self._workload = RunningWorkload(
             self._guest, self._plan.workload, self._case.drive, self._recorder
         )
-        self._workload.await_start(self._soon(4 + 3 * self._plan.workload.round_s))
+        self._workload.await_start(self._soon(4 + 10 * self._plan.workload.round_s))
         self._look_for(self._a_round(self._plan.looks.baseline_s), ORIGINAL)
         if self._target_comes_late:
             self._unload_target()
