@@ -211,6 +211,8 @@ class Expect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     transition_s: float = 30.0
     """Longest transition in guest seconds that is still fine; see `transition_bound`."""
+    slowdown: float = 10.0
+    """How many times slower the workload may be with the patch on."""
     stall: Stall | None = None
     refused: str = ""
     """The kind of refusal with which the engine must answer; then nothing is run."""

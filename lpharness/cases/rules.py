@@ -272,6 +272,8 @@ def _variants(case: Case) -> Iterator[Fault]:
 def _expectations(case: Case) -> Iterator[Fault]:
     if case.expect.transition_s <= 0:
         yield "expect.transition_s", "must be more than 0", None
+    if case.expect.slowdown < 1:
+        yield "expect.slowdown", "must be 1 or more", "how many times slower the workload may be"
     stall = case.expect.stall
     if stall is not None and not 0 < stall.seconds <= LONGEST_STALL_S:
         yield (

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.pace import judge_pace
 from lpharness.checks.story import Story
 from lpharness.results.model import CheckResult
 from lpharness.timeline.events import Phase, WorkloadBegan, WorkloadEnded, WorkloadSample
@@ -71,6 +72,7 @@ def _judge_workload(story: Story, began: tuple[int, WorkloadBegan], ledger: Ledg
     _judge_errors(windows, name, ledger)
     _judge_gaps(story, windows, name, ledger)
     _judge_throughput(story, windows, name, ledger)
+    judge_pace(story, name, ledger)
     _judge_end(story, windows, name, ledger)
 
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stops the machine for 300 ms each time.
+ */
+#include <linux/ktime.h>
+#include <linux/stop_machine.h>
+
+#include "lph_livepatch.h"
+
+static int lph_wait(void *unused)
+{
+	const u64 end = ktime_get_mono_fast_ns() + 300 * NSEC_PER_MSEC;
+
+	while (ktime_get_mono_fast_ns() < end)
+		cpu_relax();
+	return 0;
+}
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	stop_machine(lph_wait, NULL, NULL);
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });

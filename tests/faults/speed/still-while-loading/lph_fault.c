@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes something for all CPUs at once, and takes its time.
+ */
+#include <linux/ktime.h>
+#include <linux/stop_machine.h>
+
+#define LPH_CALLBACKS .pre_patch = lph_pre_patch
+#include "lph_livepatch.h"
+
+static int lph_wait(void *unused)
+{
+	const u64 end = ktime_get_mono_fast_ns() + 600 * NSEC_PER_MSEC;
+
+	while (ktime_get_mono_fast_ns() < end)
+		cpu_relax();
+	return 0;
+}
+
+static int lph_pre_patch(struct klp_object *obj)
+{
+	return stop_machine(lph_wait, NULL, NULL);
+}
+
+static int lph_show(struct seq_file *m, void *v)
+{
+	seq_puts(m, "patched\n");
+	return 0;
+}
+
+LPH_LIVEPATCH(NULL, { .old_name = "cmdline_proc_show", .new_func = lph_show });
