@@ -14,7 +14,7 @@ from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Pace, Variant
 from lpharness.guests import backend as find_backend
-from lpharness.guests.contract import GuestSpec
+from lpharness.guests.contract import Backend, GuestSpec
 from lpharness.images import build as build_image
 from lpharness.images.model import Image
 from lpharness.kernels import resolve, with_headers
@@ -23,6 +23,7 @@ from lpharness.results.folder import RunFolder
 from lpharness.results.model import Build, CheckResult, Evidence, Trial, TrialId, Verdict
 from lpharness.timeline.events import Phase
 from lpharness.trial.build import CaseBuild, build_case
+from lpharness.trial.keeper import OnPhase
 from lpharness.trial.plan import USUAL, Plan
 from lpharness.trial.programs import build_companions, build_programs
 from lpharness.trial.runner import run_trial
@@ -106,13 +107,19 @@ def execute(
     listener.planned([entry.id for entry in entries])
     trials = []
     for entry in entries:
-        if isinstance(entry, Refused):
-            trial = _write_refusal(entry, folder)
-        else:
-            trial = run_trial(entry, backend, folder.trial(entry.id), listener.phase)
+        trial = carry_out(entry, backend, folder, listener.phase)
         listener.finished(trial)
         trials.append(trial)
     return trials
+
+
+def carry_out(
+    entry: Plan | Refused, backend: Backend, folder: RunFolder, on_phase: OnPhase = lambda *_: None
+) -> Trial:
+    """Run one plan, or write down why it is not run; either way its document is written."""
+    if isinstance(entry, Refused):
+        return _write_refusal(entry, folder)
+    return run_trial(entry, backend, folder.trial(entry.id), on_phase)
 
 
 def exit_status(trials: Sequence[Trial]) -> int:

@@ -9,6 +9,7 @@ import typer
 from lpharness.cli.bench_coexistence import coexistence
 from lpharness.cli.bench_faults import faults
 from lpharness.cli.bench_fixes import fixes
+from lpharness.cli.bench_soundness import soundness
 from lpharness.cli.output import TerminalProgress, answers, print_json
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def build(
 app.command()(coexistence)
 app.command()(faults)
 app.command()(fixes)
+app.command()(soundness)
 
 
 def _show(bench: Bench, *, as_json: bool) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
@@ -17,11 +13,12 @@ from typing import NamedTuple
 import msgspec
 
 from lpharness.archive import Archive
-from lpharness.base.errors import HostError, InputError
+from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.bench.fixes.attempt import attempt
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.sample import below, changed_files, draw
+from lpharness.bench.workers import workers
 from lpharness.engine.compiler import find_compiler
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
@@ -36,7 +33,6 @@ from lpharness.sources.prepare import prepare_tree
 from lpharness.sources.tree import SourceTree
 
 FOUND, ASKED = "fixes.jsonl", "fixes-settings.json"
-_PR_SET_PDEATHSIG = 1
 
 
 class Found(NamedTuple):
@@ -155,23 +151,10 @@ def _attempts(
     settings: Settings, names: list[str], modules: tuple[str, ...], run: Path
 ) -> Iterator[Fix]:
     """Yield what comes of each file's fix, in the order in which they get through."""
-    pool = ProcessPoolExecutor(
-        settings.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin,
-        initargs=(os.getpid(),),
-    )  # fmt: skip
-    try:
+    with workers(settings.jobs) as pool:
         futures = {pool.submit(attempt, settings, name, modules, run): name for name in names}
         for future in as_completed(futures):
             yield _result(future, futures[future])
-    except BrokenProcessPool as error:
-        raise HostError(
-            "a worker was killed (out of memory?)",
-            hint="give the same command again: it goes on where it was",
-        ) from error
-    finally:
-        for process in list((pool._processes or {}).values()):  # they would finish what they do
-            process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _result(future: Future[Fix], name: str) -> Fix:
@@ -182,11 +165,3 @@ def _result(future: Future[Fix], name: str) -> Fix:
     except Exception as error:  # a crash of the engine is what this benchmark is to find
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Fix(path=name, files=(name,), outcome=Outcome.BROKEN, kind="crash", reason=reason)
-
-
-def _begin(parent: int) -> None:
-    """Let a worker end with its parent, and leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -1,0 +1,6 @@
+"""``lpharness bench soundness``: does a clean trial ever come to anything but a pass?"""
+
+from lpharness.bench.soundness.model import Settings
+from lpharness.bench.soundness.run import measure
+
+__all__ = ["Settings", "measure"]

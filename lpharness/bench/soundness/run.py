@@ -1,0 +1,134 @@
+"""Tries what was drawn, several at a time; what is through is written down and not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from lpharness.base.errors import InputError, LpharnessError
+from lpharness.base.progress import SILENT, Progress
+from lpharness.bench.soundness.draw import cells, draw
+from lpharness.bench.soundness.hog import hogs
+from lpharness.bench.soundness.model import Cell, Draw, Settings
+from lpharness.bench.workers import workers
+from lpharness.cases import bundled, load
+from lpharness.cases.model import Case
+from lpharness.checks.rejudge import rejudge
+from lpharness.guests import backend
+from lpharness.kernels import resolve
+from lpharness.results.files import write_atomically
+from lpharness.results.folder import RunFolder
+from lpharness.results.model import Trial, TrialId
+from lpharness.run import Refused, Request, carry_out, plan_run
+from lpharness.trial.plan import Plan
+from lpharness.workloads import find as find_workload
+
+ASKED = "soundness-settings.json"
+
+Entry = Plan | Refused
+
+
+def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) -> list[Trial]:
+    """Try all that the settings draw, and return the trials as today's checks judge them.
+
+    What an earlier run into the same folder finished is not tried again.
+
+    Raises:
+        InputError: the folder holds a measurement with other settings, or what is asked for does
+            not exist.
+        HostError: a worker was killed, or the archive, compiler or disk did not do its part.
+    """
+    for name in settings.workloads:
+        find_workload(name)
+    cases = _cases(settings)
+    require_same(settings, folder.path / ASKED)
+    kernels = [(spec, resolve(spec, progress=progress)) for spec in settings.kernels]
+    found = cells(cases.values(), kernels, settings.workloads)
+    drawn = draw(found, number=settings.number, seed=settings.seed)
+    entries = _planned(drawn, cases, progress)
+    done = {trial.id.slug for trial in folder.trials() if trial.finished}
+    waiting = [entry for entry in entries if entry.id.slug not in done]
+    with progress.step(f"{len(entries)} trials", unit="trials") as step:
+        for count, trial in enumerate(_tried(waiting, settings, folder.path), 1):
+            step.update(len(entries) - len(waiting) + count, len(entries))
+            step.note(f"{trial.verdict} {trial.id.slug}")
+    asked = {entry.id.slug for entry in entries}
+    return [trial for trial in rejudge(folder.path) if trial.id.slug in asked]
+
+
+def require_same(settings: Settings, path: Path) -> None:
+    """Go on only with the settings that a folder's measurement was begun with; keep them there.
+
+    Raises:
+        InputError: they are others. How many trials there are, and how many at a time, may differ.
+    """
+    if path.is_file():
+        before = msgspec.json.decode(path.read_bytes(), type=Settings)
+        free = {"jobs": settings.jobs, "number": settings.number}
+        if msgspec.structs.replace(before, **free) != settings:
+            raise InputError(
+                f"{path.parent} holds a measurement with other settings",
+                hint="name another output folder, or go on with what was asked there",
+            )
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+
+
+def _cases(settings: Settings) -> dict[str, Case]:
+    """Return the cases to choose from, by name."""
+    cases = [load(name) for name in settings.cases or bundled()]
+    found = {case.name: case for case in cases}
+    if len(found) < len(cases):
+        raise InputError("two of the cases have the same name", hint="name each case once")
+    return found
+
+
+def _planned(drawn: Sequence[Draw], cases: dict[str, Case], progress: Progress) -> list[Entry]:
+    """Fetch and build what the drawn cells need, once for each case and kernel."""
+    plans: dict[Cell, Entry] = {}
+    needed = sorted({one.cell for one in drawn})
+    for (case, kernel), group in groupby(needed, key=lambda cell: (cell.case, cell.kernel)):
+        wanted = list(group)
+        request = Request(
+            cases=(cases[case],),
+            kernels=(kernel,),
+            workloads=tuple(dict.fromkeys(cell.workload for cell in wanted)),
+        )
+        for entry in plan_run(request, progress):
+            cell = Cell(
+                case=case, kernel=kernel, workload=entry.id.workload, variant=entry.id.variant
+            )
+            plans[cell] = entry
+    return [_again(plans[one.cell], one.turn) for one in drawn]
+
+
+def _again(entry: Entry, turn: int) -> Entry:
+    """Return an entry as the ``turn``-th trial of the same."""
+    name: TrialId = msgspec.structs.replace(entry.id, repeat=turn)
+    return msgspec.structs.replace(entry, id=name)
+
+
+def _tried(entries: Sequence[Entry], settings: Settings, run: Path) -> Iterator[Trial]:
+    """Yield the trials in the order in which they get through."""
+    with hogs(settings.hogs), workers(settings.jobs) as pool:
+        futures = {pool.submit(_attempt, entry, run): entry for entry in entries}
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _attempt(entry: Entry, run: Path) -> Trial:
+    """Carry out one entry, in a worker."""
+    folder = RunFolder(run)
+    try:
+        return carry_out(entry, backend(entry.id.backend), folder)
+    except LpharnessError:
+        raise
+    except Exception as error:  # the harness crashed, which is no pass either
+        document = folder.trial(entry.id)
+        trial = document.load()
+        trial.reason += f": {type(error).__name__}: {error}"
+        document.write(trial)
+        return trial
