@@ -11,7 +11,7 @@ from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story, replaced_by
 from lpharness.checks.transitions import At, Transition, due_transitions
-from lpharness.results.model import CheckResult
+from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import (
     CallSeen,
     CallsLost,
@@ -29,6 +29,10 @@ COMPLETION_SLACK_NS = 100_000_000
 
 SOON_S = 0.5
 """A transition may be over before the watcher's first sweep of all tasks, but not one so long."""
+
+_OLD_LATE = "an outgoing call after its task's move"
+_OLD_LAST = "an outgoing call after the completion"
+_NEW_EARLY = "an incoming call before its task's move"
 
 TaskKey = tuple[int, str]
 
@@ -55,8 +59,12 @@ def check_consistent(recording: Recording) -> CheckResult:
         # A completed transition may have moved all of them at its first try, unseen.
         if called and not moved and transition.completed is None:
             ledger.missing(transition.name, f"{called} calls were traced but no task's move")
+        clocks = _Clocks()
         for key, task in tasks.items():
-            _judge_task(transition, key, task, ledger)
+            _judge_task(transition, key, task, clocks, ledger)
+        for margin in clocks.margins():
+            seen = f"{margin.name}: {margin.measured * 1e3:.3f} ms"
+            ledger.context(f"clocks in {transition.name}", seen, margin=margin)
         if called or moved:
             ledger.context(transition.name, f"{moved} moves and {called} calls were traced")
         moves, calls = moves + moved, calls + called
@@ -76,8 +84,10 @@ def _judge_end(recording: Recording, transition: Transition, ledger: Ledger) -> 
     what = f"tasks at the end of {transition.name}"
     samples = transition.samples(recording)
     if not samples and _over_soon(transition):
-        seen = f"over in {(transition.seconds or 0) * 1e3:.1f} ms, before a sample; none was left"
-        ledger.right(what, seen, transition.completed)
+        seconds = transition.seconds or 0.0
+        seen = f"over in {seconds * 1e3:.1f} ms, before a sample; none was left"
+        margin = Margin(name="transition without a sample", measured=seconds, bound=SOON_S)
+        ledger.right(what, seen, transition.completed, margin=margin)
         return
     if not samples:
         ledger.missing(what, "no sample of the tasks' states")
@@ -183,19 +193,59 @@ def _stamp(at: At | None) -> int | None:
     return at[1].guest_ns if at else None
 
 
-def _judge_task(transition: Transition, key: TaskKey, task: _Task, ledger: Ledger) -> None:
+class _Clocks:
+    """How far calls were on the wrong side of what they are held against.
+
+    Within the slack that is the clocks' doing; what uses up much of it makes a bad slack.
+    """
+
+    def __init__(self) -> None:
+        self._most: dict[str, tuple[int, int]] = {}
+
+    def beyond(self, name: str, call: CallSeen, mark: int | None, slack: int) -> bool:
+        """Tell whether a call lies later than a mark by more than the slack."""
+        return self._take(name, _difference(call.guest_ns, mark), slack)
+
+    def short(self, name: str, call: CallSeen, mark: int | None, slack: int) -> bool:
+        """Tell whether a call lies earlier than a mark by more than the slack."""
+        return self._take(name, _difference(mark, call.guest_ns), slack)
+
+    def _take(self, name: str, excess: int | None, slack: int) -> bool:
+        if excess is None:
+            return False
+        most, _ = self._most.get(name, (0, slack))
+        self._most[name] = (max(most, excess), slack)
+        return excess > slack
+
+    def margins(self) -> list[Margin]:
+        """Return what was used of each slack."""
+        return [
+            Margin(name=name, measured=most / 1e9, bound=slack / 1e9)
+            for name, (most, slack) in self._most.items()
+        ]
+
+
+def _difference(later: int | None, earlier: int | None) -> int | None:
+    return None if later is None or earlier is None else later - earlier
+
+
+def _judge_task(
+    transition: Transition, key: TaskKey, task: _Task, clocks: _Clocks, ledger: Ledger
+) -> None:
     arrived: CallSeen | None = None
-    completed = _stamp(transition.completed)
+    completed, slack = _stamp(transition.completed), _completion_slack(transition)
+    moved = task.moved[1].guest_ns if task.moved else None
+    not_before = task.moved[1].not_before_ns if task.moved else None
     for index, call, outgoing in task.calls:
         who = f"{call.comm} ({key[0]}) in {transition.name}"
         entered = f"entered {'the outgoing' if outgoing else 'the incoming'} {call.function}"
-        if outgoing and task.moved and _later(call, task.moved[1].guest_ns):
+        if outgoing and clocks.beyond(_OLD_LATE, call, moved, SLACK_NS):
             ledger.wrong(who, f"{entered} after it had moved", (index, call))
-        elif outgoing and arrived is not None and _later(call, arrived.guest_ns, slack=0):
+        elif outgoing and arrived is not None and _later(call, arrived.guest_ns):
             ledger.wrong(who, f"{entered} after it had called the incoming one", (index, call))
-        elif outgoing and _later(call, completed, slack=_completion_slack(transition)):
+        elif outgoing and clocks.beyond(_OLD_LAST, call, completed, slack):
             ledger.wrong(who, f"{entered} after the completion", (index, call))
-        elif not outgoing and task.moved and _sooner(call, task.moved[1].not_before_ns):
+        elif not outgoing and clocks.short(_NEW_EARLY, call, not_before, SLACK_NS):
             ledger.wrong(who, f"{entered} before it moved", (index, call))
         if not outgoing and arrived is None:
             arrived = call
@@ -207,9 +257,5 @@ def _completion_slack(transition: Transition) -> int:
     return SLACK_NS if traced else COMPLETION_SLACK_NS
 
 
-def _later(call: CallSeen, than: int | None, slack: int = SLACK_NS) -> bool:
-    return than is not None and call.guest_ns is not None and call.guest_ns > than + slack
-
-
-def _sooner(call: CallSeen, than: int | None) -> bool:
-    return than is not None and call.guest_ns is not None and call.guest_ns < than - SLACK_NS
+def _later(call: CallSeen, than: int | None) -> bool:
+    return than is not None and call.guest_ns is not None and call.guest_ns > than

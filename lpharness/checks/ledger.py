@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lpharness.results.model import CheckResult, Evidence, Verdict
+from lpharness.results.model import CheckResult, Evidence, Margin, Verdict
 from lpharness.timeline.events import Event
 
 MOST_EVIDENCE = 300
@@ -47,10 +47,13 @@ class Ledger:
         *,
         wanted: str = "",
         console_line: int | None = None,
+        margin: Margin | None = None,
     ) -> None:
         """Note something that is as it should be."""
         self._right += 1
-        self._add(what, seen, at, good=True, wanted=wanted, console_line=console_line)
+        self._add(
+            what, seen, at, good=True, wanted=wanted, console_line=console_line, margin=margin
+        )
 
     def wrong(
         self,
@@ -60,19 +63,29 @@ class Ledger:
         *,
         wanted: str = "",
         console_line: int | None = None,
+        margin: Margin | None = None,
     ) -> None:
         """Note something that the patch or the kernel did wrong."""
         self._wrong.append(f"{what}: {seen}")
-        self._add(what, seen, at, good=False, wanted=wanted, console_line=console_line)
+        self._add(
+            what, seen, at, good=False, wanted=wanted, console_line=console_line, margin=margin
+        )
 
     def hold(
-        self, what: str, right: bool, seen: str, wanted: str, at: tuple[int, Event] | None = None
+        self,
+        what: str,
+        right: bool,
+        seen: str,
+        wanted: str,
+        at: tuple[int, Event] | None = None,
+        *,
+        margin: Margin | None = None,
     ) -> None:
         """Note something as right or wrong, by whether ``right`` holds."""
         if right:
-            self.right(what, seen, at, wanted=wanted if wanted != seen else "")
+            self.right(what, seen, at, wanted=wanted if wanted != seen else "", margin=margin)
         else:
-            self.wrong(what, seen, at, wanted=wanted)
+            self.wrong(what, seen, at, wanted=wanted, margin=margin)
 
     def missing(self, what: str, why: str, at: tuple[int, Event] | None = None) -> None:
         """Note something that had to be looked at and was not, or could not be."""
@@ -86,9 +99,10 @@ class Ledger:
         at: tuple[int, Event] | None = None,
         *,
         console_line: int | None = None,
+        margin: Margin | None = None,
     ) -> None:
         """Note something a reader should know that speaks neither for nor against."""
-        self._add(what, seen, at, good=None, console_line=console_line)
+        self._add(what, seen, at, good=None, console_line=console_line, margin=margin)
 
     def result(self, summary: str, *, died: str = "") -> CheckResult:
         """Draw the verdict.
@@ -126,6 +140,7 @@ class Ledger:
         good: bool | None,
         wanted: str = "",
         console_line: int | None = None,
+        margin: Margin | None = None,
     ) -> None:
         if self._kept[good] >= MOST_EVIDENCE:
             self._dropped += 1
@@ -138,6 +153,7 @@ class Ledger:
                 seen=seen,
                 wanted=wanted,
                 good=good,
+                margin=margin,
                 event=index,
                 console_line=console_line,
                 control=self._of_control,

@@ -9,7 +9,7 @@ from lpharness.checks.console_view import console_findings
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
-from lpharness.results.model import CheckResult, Verdict
+from lpharness.results.model import CheckResult, Margin, Verdict
 from lpharness.timeline.events import GuestNotified, Phase, Vitals
 
 _ENDS_A_LIFE = ("RESET", "SHUTDOWN", "GUEST_PANICKED", "GUEST_CRASHLOADED", "WATCHDOG")
@@ -75,7 +75,18 @@ def _judge_uptime(vitals: Seen, ledger: Ledger) -> None:
             return
     if len(vitals) > 1:
         seen = f"from {_s(vitals[0][1].uptime_ns)} to {_s(vitals[-1][1].uptime_ns)}, never back"
-        ledger.right("uptime", seen, vitals[-1])
+        ledger.right("uptime", seen, vitals[-1], margin=_apart(vitals))
+
+
+def _apart(vitals: Seen) -> Margin | None:
+    """Return how far uptime and the guest's clock were apart at most."""
+    known = [abs(v.uptime_ns - v.guest_ns) for _, v in vitals if v.guest_ns is not None]
+    if not known:
+        return None
+    bound = _CLOCK_TOLERANCE_NS / 1e9
+    return Margin(
+        name="uptime apart from the guest's clock", measured=max(known) / 1e9, bound=bound
+    )
 
 
 def _judge_witness(vitals: Seen, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
 from lpharness.checks.transitions import At, Transition, due_transitions, seconds_between
-from lpharness.results.model import CheckResult
+from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
@@ -78,6 +78,7 @@ def _judge(story: Story, transition: Transition, stall: Stall | None, ledger: Le
             f"took {seconds:.2f} s",
             f"at most {bound:g} s",
             transition.completed,
+            margin=Margin(name=transition.direction, measured=seconds, bound=bound),
         )
     if stall is not None:
         _judge_stall(story, transition, stall, ledger)
@@ -96,7 +97,9 @@ def _judge_unfinished(story: Story, transition: Transition, bound: float, ledger
     by = f", held up by {_tell(blocker[1])}" if blocker else ""
     if watched >= bound:
         at = blocker[0] if blocker else transition.began
-        ledger.wrong(what, f"not within {watched:.1f} s{by}", at, wanted=f"within {bound:g} s")
+        margin = Margin(name=transition.direction, measured=watched, bound=bound)
+        seen, wanted = f"not within {watched:.1f} s{by}", f"within {bound:g} s"
+        ledger.wrong(what, seen, at, wanted=wanted, margin=margin)
     else:
         ledger.missing(what, f"not seen in the {watched:.1f} s that were watched{by}")
 
@@ -130,10 +133,13 @@ def _judge_stall(story: Story, transition: Transition, stall: Stall, ledger: Led
             wanted=f"stalled by {stall.comm} in {stall.function} until released",
         )
         return
-    if stalled < stall.seconds * 0.9:  # the harness's sleep and its clock need not agree exactly
+    least = stall.seconds * 0.9  # the harness's sleep and its clock need not agree exactly
+    if stalled < least:
         ledger.missing(what, f"watched for {stalled:.2f} s only, not {stall.seconds:g} s", release)
     else:
-        ledger.right(what, f"had not completed {stalled:.2f} s after its begin", release)
+        margin = Margin(name="watch of a stall", measured=stalled, bound=least, least=True)
+        seen = f"had not completed {stalled:.2f} s after its begin"
+        ledger.right(what, seen, release, margin=margin)
     _judge_blocker(story.recording, transition, stall, release, ledger)
     if transition.completed is not None:
         bound = story.recording.case.expect.transition_bound(story.recording.accelerator)
@@ -144,6 +150,7 @@ def _judge_stall(story: Story, transition: Transition, stall: Stall, ledger: Led
             f"{seconds:.2f} s later",
             f"at most {bound:g} s",
             transition.completed,
+            margin=Margin(name="patching after a release", measured=seconds, bound=bound),
         )
 
 

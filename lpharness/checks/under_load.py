@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.pace import judge_pace
 from lpharness.checks.story import Story
-from lpharness.results.model import CheckResult
+from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import Phase, WorkloadBegan, WorkloadEnded, WorkloadSample
 
 
@@ -38,6 +39,7 @@ _BOUNDS = {
 }
 
 _BEFORE, _DURING, _AFTER = "before", "during", "after"
+_GAP, _SILENCE = "a worker's longest gap", "a worker's silence before the others' end"
 At = tuple[int, WorkloadSample]
 Workers = dict[int, list[At]]
 
@@ -138,11 +140,12 @@ def _judge_gaps(story: Story, windows: dict[str, Workers], name: str, ledger: Le
         over = [gap for gap in gaps if gap[0] > bound]
         for gap, worker, at in over:
             what = f"longest gap of {name} worker {worker} {window} the patch"
-            ledger.wrong(what, _ms(gap), at, wanted=wanted)
+            ledger.wrong(what, _ms(gap), at, wanted=wanted, margin=_margin(_GAP, gap, bound))
         if not over:
             gap, worker, at = gaps[0]
             what = f"longest gap of {name} {window} the patch"
-            ledger.right(what, f"{_ms(gap)}, worker {worker}", at, wanted=wanted)
+            seen = f"{_ms(gap)}, worker {worker}"
+            ledger.right(what, seen, at, wanted=wanted, margin=_margin(_GAP, gap, bound))
     _judge_stopped(windows, bound, name, ledger)
 
 
@@ -176,10 +179,15 @@ def _judge_stopped(windows: dict[str, Workers], bound: int, name: str, ledger: L
         for worker, reports in window.items():
             last[worker] = reports[-1]
     end = max((_time(at) for at in last.values()), default=0)
-    for worker, at in sorted(last.items()):
-        if end - _time(at) > bound:
-            what = f"reports of {name} worker {worker}"
-            ledger.wrong(what, f"ended {_ms(end - _time(at))} before the others'", at)
+    silence = {worker: end - _time(at) for worker, at in sorted(last.items())}
+    for worker, ns in silence.items():
+        margin = _margin(_SILENCE, ns, bound)
+        if ns > bound:
+            seen = f"ended {_ms(ns)} before the others'"
+            ledger.wrong(f"reports of {name} worker {worker}", seen, last[worker], margin=margin)
+        elif ns == max(silence.values()):
+            what = f"last reports of {name}"
+            ledger.right(what, f"within {_ms(ns)}", last[worker], margin=margin)
 
 
 def _time(at: At) -> int:
@@ -224,9 +232,29 @@ def _judge_throughput(story: Story, windows: dict[str, Workers], name: str, ledg
         half is not None and half < limits.collapse * before for half in halves
     )
     if before and collapsed and long_enough:
-        ledger.wrong(what, said, wanted=f"after the patch, {limits.collapse:.0%} of before or more")
+        wanted = f"after the patch, {limits.collapse:.0%} of before or more"
+        ledger.wrong(what, said, wanted=wanted, margin=_kept(before, halves, limits))
     else:
-        ledger.context(what, said)
+        held = before and long_enough
+        ledger.context(what, said, margin=_kept(before, halves, limits) if held else None)
+
+
+def _kept(before: float | None, halves: Sequence[float | None], limits: Bounds) -> Margin | None:
+    """Return how much of the baseline's throughput was kept in the better half after the patch."""
+    known = [half for half in halves if half is not None]
+    if not before or len(known) < len(halves):
+        return None
+    return Margin(
+        name="throughput after the patch, as a share of the baseline's",
+        measured=max(known) / before,
+        bound=limits.collapse,
+        unit="",
+        least=True,
+    )
+
+
+def _margin(name: str, measured_ns: float, bound_ns: float) -> Margin:
+    return Margin(name=name, measured=measured_ns / 1e9, bound=bound_ns / 1e9)
 
 
 def _judge_end(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lpharness.cli.output import TerminalProgress, answers, print_json
+
+if TYPE_CHECKING:
+    from lpharness.bench.soundness import Settings
+    from lpharness.bench.soundness.account import Account
 
 KERNELS = tuple(
     f"debian:{series}-{flavour}"
@@ -50,7 +54,9 @@ def soundness(
 
     Exit status: 0 each passes; 1 one does not; 2 bad input; 3 the host could not do its part.
     """
-    from lpharness.bench.soundness import Settings, measure
+    from lpharness.bench.soundness import Settings, account, measure
+    from lpharness.bench.soundness.table import markdown
+    from lpharness.results.files import write_atomically
     from lpharness.results.folder import RunFolder
 
     settings = Settings(
@@ -58,10 +64,40 @@ def soundness(
         number=number, seed=seed, hogs=hog, jobs=jobs,
     )  # fmt: skip
     with RunFolder.create(output) as folder:
-        trials = measure(settings, folder, TerminalProgress())
+        found = account(measure(settings, folder, TerminalProgress()))
+        page = folder.path / "soundness.md"
+        write_atomically(page, markdown(found, settings, _command(settings)).encode())
     if json:
-        print_json({"trials": trials})
-    for trial in trials:
-        answers().print(f"{trial.verdict} {trial.id.slug} {trial.reason}")
-    if any(trial.verdict != "pass" for trial in trials):
+        print_json(found)
+    else:
+        _show(found)
+        answers().print(f"{page}", soft_wrap=True)
+    if not found.sound:
         raise typer.Exit(1)
+
+
+def _command(settings: Settings) -> str:
+    """Return the command that draws the same again."""
+    words = [*settings.cases]
+    words += [f"-k {name}" for name in settings.kernels if settings.kernels != KERNELS]
+    words += [f"-w {name}" for name in settings.workloads]
+    words += [f"-n {settings.number}", f"--seed {settings.seed}", f"-j {settings.jobs}"]
+    return " ".join(["lpharness bench soundness", *words, f"--hog {settings.hogs}"])
+
+
+def _show(found: Account) -> None:
+    from rich.table import Table
+
+    from lpharness.bench.soundness.table import BOUNDS, bound_rows, verdicts_of
+
+    out = answers()
+    table = Table(box=None, header_style="dim")
+    for column in BOUNDS:
+        table.add_column(column)
+    for row in bound_rows(found):
+        table.add_row(*row)
+    out.print(table)
+    out.print(f"{found.trials} trials: {verdicts_of(found.verdicts)}")
+    for other in found.others:
+        text = f"{other.trial}: {other.verdict}: {other.reason}"
+        out.print(text, markup=False, soft_wrap=True)

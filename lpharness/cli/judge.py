@@ -69,6 +69,7 @@ def _show_check(console: Console, result: CheckResult) -> None:
     for piece in result.evidence:
         sign = {True: "+", False: "-", None: " "}[piece.good]
         wanted = f"  (wanted: {piece.wanted})" if piece.wanted and not piece.good else ""
-        line = f"       {sign} {piece.what}: {piece.seen}{wanted}"
+        margin = f"  [{piece.margin.name}: {piece.margin.words}]" if piece.margin else ""
+        line = f"       {sign} {piece.what}: {piece.seen}{wanted}{margin}"
         # Text, not markup: a guest's words must stay what they are.
         console.print(Text(line, style="" if piece.good is False else "dim"))

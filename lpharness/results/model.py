@@ -5,6 +5,7 @@ The document's schema is versioned by `SCHEMA`; ``docs/results.md`` describes it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -47,6 +48,33 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in _WORST_FIRST if verdict in present), Verdict.ERROR)
 
 
+class Margin(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How near something measured came to the bound that its check holds it to."""
+
+    name: str
+    """What is bounded, in the same words in every trial: ``transition``."""
+    measured: float
+    bound: float
+    unit: str = "s"
+    least: bool = False
+    """Whether the bound is the least that is fine, not the most."""
+
+    @property
+    def used(self) -> float:
+        """The share of the bound that was used up: 1 where it was just met, more where missed."""
+        part, whole = (self.bound, self.measured) if self.least else (self.measured, self.bound)
+        if part <= 0:
+            return 0.0
+        return part / whole if whole > 0 else math.inf
+
+    @property
+    def words(self) -> str:
+        """What was measured and the bound: ``0.83 s of 4 s``, ``0.9 where at least 0.1``."""
+        between = "where at least" if self.least else "of"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.measured:.3g}{unit} {between} {self.bound:.3g}{unit}"
+
+
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that was looked at."""
 
@@ -58,6 +86,8 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it should have been; empty where ``seen`` speaks for itself."""
     good: bool | None = None
     """Whether it supports a pass; ``None`` for context."""
+    margin: Margin | None = None
+    """Where it was held to a bound, what was measured and what the bound is."""
     event: int | None = None
     """Index in the timeline."""
     console_line: int | None = None
