@@ -11,6 +11,10 @@ from queue import SimpleQueue
 
 from lpharness.base.errors import HostError
 
+# The kernel tells of no end that came before it was asked to: who was started at that very moment
+# has another parent by now.
+_IF_WE_LIVE = ("sh", "-c", '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"', "sh")
+
 _Request = tuple[Sequence[str], Sequence[int], int, "Future[subprocess.Popen[bytes]]"]
 
 
@@ -45,7 +49,7 @@ class _Spawner:
             argv, pass_fds, stderr, future = queue.get()
             try:
                 process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+                    ["setpriv", "--pdeathsig", "KILL", "--", *_IF_WE_LIVE, str(os.getpid()), *argv],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,

@@ -1,6 +1,13 @@
 """A guest's process: what it says, and how it ends."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
+
+import psutil
 
 from lpharness.guests.process import Child
 
@@ -24,3 +31,39 @@ def test_a_process_that_says_nothing() -> None:
     assert child.exit_status(30.0) == 0
     assert child.complaint() == ""
     child.end()
+
+
+HARNESS = """
+import sys
+from lpharness.guests.process import Child
+print(Child(["sleep", "600"]).pid, flush=True)
+sys.stdin.read()
+"""
+LATE = """#!/bin/sh
+# Is told of its parent's end only once that parent is gone.
+while kill -0 "$PPID" 2>/dev/null; do sleep 0.05; done
+exec {setpriv} "$@"
+"""
+
+
+def test_a_child_that_had_just_been_started_ends_with_a_killed_harness(tmp_path: Path) -> None:
+    """The kernel tells only of ends that come after it was asked to."""
+    late = tmp_path / "setpriv"
+    late.write_text(LATE.format(setpriv=shutil.which("setpriv")))
+    late.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-c", HARNESS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    ) as harness:
+        assert harness.stdout is not None
+        child = psutil.Process(int(harness.stdout.readline()))
+        os.kill(harness.pid, signal.SIGKILL)
+    try:
+        _, alive = psutil.wait_procs([child], timeout=20)
+        assert alive == []
+    finally:
+        if child.is_running():
+            child.kill()

@@ -1,4 +1,4 @@
-"""The benchmark of clean trials: it tries what is drawn, goes on where it was, and leaves nothing."""
+"""The benchmark of clean trials: what is tried, gone on with and left behind."""
 
 from __future__ import annotations
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, as_completed, wait
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from lpharness.cases.model import Case
 from lpharness.checks.rejudge import rejudge
 from lpharness.guests import backend
 from lpharness.kernels import resolve
+from lpharness.kernels.model import Kernel
 from lpharness.results.files import write_atomically
 from lpharness.results.folder import RunFolder
 from lpharness.results.model import Trial, TrialId
@@ -46,18 +46,19 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
         find_workload(name)
     cases = _cases(settings)
     require_same(settings, folder.path / ASKED)
-    kernels = [(spec, resolve(spec, progress=progress)) for spec in settings.kernels]
-    found = cells(cases.values(), kernels, settings.workloads)
+    kernels = {spec: resolve(spec, progress=progress) for spec in settings.kernels}
+    found = cells(cases.values(), kernels.items(), settings.workloads)
     drawn = draw(found, number=settings.number, seed=settings.seed)
-    entries = _planned(drawn, cases, progress)
-    done = {trial.id.slug for trial in folder.trials() if trial.finished}
-    waiting = [entry for entry in entries if entry.id.slug not in done]
-    with progress.step(f"{len(entries)} trials", unit="trials") as step:
-        for count, trial in enumerate(_tried(waiting, settings, folder.path), 1):
-            step.update(len(entries) - len(waiting) + count, len(entries))
+    names = {one: _name(one, kernels) for one in drawn}
+    done = {trial.id for trial in folder.trials() if trial.finished}
+    waiting = [one for one in drawn if names[one] not in done]
+    with progress.step(f"{len(drawn)} trials", unit="trials") as step:
+        entries = _planned(waiting, cases, names, progress)
+        for count, trial in enumerate(_tried(entries, settings, folder.path), 1):
+            step.update(len(drawn) - len(waiting) + count, len(drawn))
             step.note(f"{trial.verdict} {trial.id.slug}")
-    asked = {entry.id.slug for entry in entries}
-    return [trial for trial in rejudge(folder.path) if trial.id.slug in asked]
+    asked = set(names.values())
+    return [trial for trial in rejudge(folder.path) if trial.id in asked]
 
 
 def require_same(settings: Settings, path: Path) -> None:
@@ -86,37 +87,49 @@ def _cases(settings: Settings) -> dict[str, Case]:
     return found
 
 
-def _planned(drawn: Sequence[Draw], cases: dict[str, Case], progress: Progress) -> list[Entry]:
-    """Fetch and build what the drawn cells need, once for each case and kernel."""
-    plans: dict[Cell, Entry] = {}
-    needed = sorted({one.cell for one in drawn})
-    for (case, kernel), group in groupby(needed, key=lambda cell: (cell.case, cell.kernel)):
-        wanted = list(group)
-        request = Request(
-            cases=(cases[case],),
-            kernels=(kernel,),
-            workloads=tuple(dict.fromkeys(cell.workload for cell in wanted)),
-        )
-        for entry in plan_run(request, progress):
-            cell = Cell(
-                case=case, kernel=kernel, workload=entry.id.workload, variant=entry.id.variant
+def _name(draw: Draw, kernels: dict[str, Kernel]) -> TrialId:
+    cell = draw.cell
+    return TrialId(
+        case=cell.case,
+        kernel=kernels[cell.kernel].release,
+        workload=cell.workload,
+        variant=cell.variant,
+        repeat=draw.turn,
+    )
+
+
+def _planned(
+    drawn: Sequence[Draw], cases: dict[str, Case], names: dict[Draw, TrialId], progress: Progress
+) -> Iterator[Entry]:
+    """Yield what to carry out in the order drawn; fetch and build what it needs only then."""
+    plans: dict[TrialId, Entry] = {}
+    for one in drawn:
+        name = msgspec.structs.replace(names[one], repeat=0)
+        if name not in plans:
+            like = [d.cell for d in drawn if _built_as(d.cell) == _built_as(one.cell)]
+            request = Request(
+                cases=(cases[one.cell.case],),
+                kernels=(one.cell.kernel,),
+                workloads=tuple(dict.fromkeys(cell.workload for cell in like)),
             )
-            plans[cell] = entry
-    return [_again(plans[one.cell], one.turn) for one in drawn]
+            plans |= {entry.id: entry for entry in plan_run(request, progress)}
+        yield msgspec.structs.replace(plans[name], id=names[one])
 
 
-def _again(entry: Entry, turn: int) -> Entry:
-    """Return an entry as the ``turn``-th trial of the same."""
-    name: TrialId = msgspec.structs.replace(entry.id, repeat=turn)
-    return msgspec.structs.replace(entry, id=name)
+def _built_as(cell: Cell) -> tuple[str, str]:
+    """Return what a cell's modules depend on."""
+    return cell.case, cell.kernel
 
 
-def _tried(entries: Sequence[Entry], settings: Settings, run: Path) -> Iterator[Trial]:
+def _tried(entries: Iterable[Entry], settings: Settings, run: Path) -> Iterator[Trial]:
     """Yield the trials in the order in which they get through."""
     with hogs(settings.hogs), workers(settings.jobs) as pool:
-        futures = {pool.submit(_attempt, entry, run): entry for entry in entries}
-        for future in as_completed(futures):
-            yield future.result()
+        futures: set[Future[Trial]] = set()
+        for entry in entries:
+            futures.add(pool.submit(_attempt, entry, run))
+            through, futures = wait(futures, timeout=0)
+            yield from (future.result() for future in through)
+        yield from (future.result() for future in as_completed(futures))
 
 
 def _attempt(entry: Entry, run: Path) -> Trial:
