@@ -47,6 +47,8 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
     cases = _cases(settings)
     require_same(settings, folder.path / ASKED)
     kernels = {spec: resolve(spec, progress=progress) for spec in settings.kernels}
+    if len({kernel.release for kernel in kernels.values()}) < len(kernels):
+        raise InputError("two of the kernels are the same", hint="name each kernel once")
     found = cells(cases.values(), kernels.items(), settings.workloads)
     drawn = draw(found, number=settings.number, seed=settings.seed)
     names = {one: _name(one, kernels) for one in drawn}
