@@ -29,6 +29,13 @@ class HostAccount:
         span = self._span(begin_ns, end_ns)
         return None if span is None else span[1].waited_ns - span[0].waited_ns
 
+    def waited_at_least(self, begin_ns: int, end_ns: int) -> int:
+        """Return what is known of `waited`, though the host may not have told of all of it."""
+        known = [share for share in self._shares if share.host_ns <= self._host(end_ns, +1)]
+        begin = self._host(begin_ns, -1)
+        before = [share for share in known if share.host_ns <= begin] or known[:1]
+        return known[-1].waited_ns - before[-1].waited_ns if known else 0
+
     def ran(self, begin_ns: int, end_ns: int) -> int | None:
         """Return how long the guest's threads ran in some guest time; ``None`` as `waited`."""
         span = self._span(begin_ns, end_ns)
@@ -47,6 +54,8 @@ class HostAccount:
 
     def _host(self, guest_ns: int, side: int) -> int:
         """Return the host's time at a guest time, as early or late as the clocks allow."""
+        if not self._clocks:
+            return 0
         nearest = min(self._clocks, key=lambda clock: abs((clock.guest_ns or 0) - guest_ns))
         offset = nearest.host_ns - (nearest.guest_ns or 0)
         return guest_ns + offset + side * nearest.uncertainty_ns

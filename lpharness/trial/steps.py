@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from lpharness.base.busyness import host_busyness
 from lpharness.base.deadline import Deadline
 from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import Guest
@@ -24,7 +25,7 @@ class Steps:
         self._case = plan.case
         self._guest = guest
         self._recorder = recorder
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._slowness = Accelerator(guest.start.accelerator, "").scale * host_busyness()
 
     def _set_up(self) -> None:
         files = (*self._plan.programs, *self._plan.companions)

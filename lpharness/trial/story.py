@@ -30,6 +30,8 @@ from lpharness.workloads.runner import RunningWorkload
 
 ORIGINAL = "original"
 _LONG_S = 5.0
+_LONGEST_TRANSITION_S = 1200.0
+_LITTLE_S = 0.5
 
 EnterPhase = Callable[[Phase, str | None], None]
 
@@ -181,13 +183,32 @@ class Story(Steps):
     def _await(self, direction: Direction, name: str) -> bool:
         """Wait for a transition, and record the patch's state however it went."""
         try:
-            self._control.await_transition(direction, self._transition_bound())
+            self._await_for_as_long_as_the_guest_had(direction)
             return True
         except DeadlineExpired as error:
             self._note(str(error))
             return False
         finally:
             self._observer.patch(name, self._soon())
+
+    def _await_for_as_long_as_the_guest_had(self, direction: Direction) -> None:
+        """Wait for the bound, and again for as long as the host let the guest wait meanwhile.
+
+        Raises:
+            DeadlineExpired: the transition had its time, and did not complete.
+        """
+        deadline, end = self._transition_bound(), Deadline.after(_LONGEST_TRANSITION_S)
+        while True:
+            before = self._guest.cpu_share()
+            try:
+                self._control.await_transition(direction, deadline)
+                return
+            except DeadlineExpired:
+                after = self._guest.cpu_share()
+                lost = (after.waited_ns - before.waited_ns) / 1e9 if before and after else 0.0
+                if lost < _LITTLE_S or end.expired:
+                    raise
+                deadline = end.sooner(lost)
 
     def _drop_replaced(self, name: str) -> None:
         """Unload what an atomic replace has made idle."""

@@ -32,6 +32,7 @@ from lpharness.checks import Recording
 from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
+    HostShare,
     ModuleLoadTried,
     TasksSampled,
     TransitionMarked,
@@ -110,3 +111,27 @@ def test_a_transition_may_take_longer_where_all_cpus_are_emulated():
     expect = clean().case.expect
     assert expect.transition_bound("kvm") == expect.transition_s
     assert expect.transition_bound("tcg") > expect.transition_s
+
+
+def accounted(recording: Recording, waited_s: float) -> Recording:
+    """The host says that it kept the guest's threads waiting in the first transition."""
+    recording = drop(recording, HostShare)
+    for at, waited in ((1.0, 0.0), (2.4, waited_s)):
+        fields = {"run_ns": 0, "waited_ns": round(waited * SECOND), "guest_ns": None}
+        recording = insert(recording, at, HostShare, **fields)
+    return recording
+
+
+def test_the_hosts_waiting_is_not_the_patchs_time() -> None:
+    slow = expecting(accounted(clean(), 1.1), transition_s=0.25)
+    result = assert_verdict("transition", slow, FAIL, "unpatching of lph_case: took 1.20 s")
+    (patching,) = [e for e in result.evidence if e.what == "patching of lph_case"]
+    assert (patching.good, patching.seen) == (True, "took 1.20 s, 1.1 s of it by the host's doing")
+
+
+def test_a_transition_that_the_host_starved_proves_nothing() -> None:
+    starved = accounted(hung(130), 0.0)
+    assert_verdict("transition", starved, FAIL, "held up by")
+    shares = {"run_ns": 0, "waited_ns": 100 * SECOND, "guest_ns": None}
+    starved = insert(starved, 131, HostShare, **shares)
+    assert_verdict("transition", starved, ERROR, "100.0 s of it by the host's doing")

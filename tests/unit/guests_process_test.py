@@ -62,7 +62,7 @@ def test_a_child_that_had_just_been_started_ends_with_a_killed_harness(tmp_path:
         child = psutil.Process(int(harness.stdout.readline()))
         os.kill(harness.pid, signal.SIGKILL)
     try:
-        _, alive = psutil.wait_procs([child], timeout=20)
+        _, alive = psutil.wait_procs([child], timeout=90)
         assert alive == []
     finally:
         if child.is_running():
