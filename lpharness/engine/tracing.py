@@ -40,7 +40,12 @@ _CLOCK = "local"
 _BIG = 1 << 60
 
 
-def _trigger(edge: Edge, generation: int) -> str:
+# Tasks that a histogram has room for. All of it is allocated at once, some ten pieces a row: where
+# each piece is written down with its stack that takes a minute, and seconds of one softirq to free.
+_ROWS, _ROWS_WHERE_DEAR = 4096, 256
+
+
+def _trigger(edge: Edge, generation: int, rows: int) -> str:
     """Return a hist trigger; each generation differs from the last in names and sort key.
 
     A histogram with variables cannot be cleared ("Variable already defined"), so counting from
@@ -54,7 +59,7 @@ def _trigger(edge: Edge, generation: int) -> str:
     }[edge]
     return (
         f"hist:keys=common_pid:{keep}:onmax(${name}).save(comm)"
-        f":clock={_CLOCK}:size=4096:sort={sort}{order}"
+        f":clock={_CLOCK}:size={rows}:sort={sort}{order}"
     )
 
 
@@ -100,6 +105,7 @@ class CallCounter:
         self._probes: list[_Probe] = []
         self._armed: dict[str, tuple[Edge, int]] = {}
         self._armed_ns = 0
+        self._rows = _ROWS_WHERE_DEAR if guest.spec.kernel.checks_itself else _ROWS
 
     def add_old(
         self, function: PatchedFunction, address: int, code: bytes, deadline: Deadline
@@ -147,9 +153,9 @@ class CallCounter:
         old = self._armed.get(probe.event)
         new = (edge, old[1] + 1 if old else 0)
         self._armed[probe.event] = new
-        commands = [f"echo '{_trigger(*new)}' >> {file}"]
+        commands = [f"echo '{_trigger(*new, self._rows)}' >> {file}"]
         if old:
-            commands.append(f"echo '!{_trigger(*old)}' >> {file}")
+            commands.append(f"echo '!{_trigger(*old, self._rows)}' >> {file}")
         return commands
 
     def read(self, *, driven: bool, deadline: Deadline) -> None:
@@ -213,7 +219,7 @@ class CallCounter:
         lines = []
         for probe in probes:
             if armed := self._armed.pop(probe.event, None):
-                lines.append(f"echo '!{_trigger(*armed)}' >> {_trigger_file(probe)}")
+                lines.append(f"echo '!{_trigger(*armed, self._rows)}' >> {_trigger_file(probe)}")
             lines.append(f"echo '-:{_GROUP}/{probe.event}' >> {_TRACING}/kprobe_events")
             self._probes.remove(probe)
         self._run(lines, deadline)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+_CHECKERS = ("CONFIG_KASAN", "CONFIG_DEBUG_KMEMLEAK", "CONFIG_PROVE_LOCKING")
+
 
 class KernelOrigin(Struct, frozen=True, kw_only=True):
     """Where a kernel's files came from."""
@@ -38,3 +40,8 @@ class Kernel(Struct, frozen=True, kw_only=True):
     """Content identity: equal kernels have equal identities, and nothing else has."""
     headers: Path | None = None
     """A prepared headers tree for kbuild (``make -C``), once asked for: `with_headers`."""
+
+    @property
+    def checks_itself(self) -> bool:
+        """Whether each allocation or lock is written down with its stack: costs a multiple."""
+        return any(self.config.get(option) == "y" for option in _CHECKERS)
