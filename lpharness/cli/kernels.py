@@ -69,6 +69,9 @@ def list_kernels(
 def fetch(
     specs: list[str] = typer.Argument(..., metavar="KERNEL...", help="Kernels to fetch."),
     headers: bool = typer.Option(True, help="Fetch what builds modules for them, too."),
+    debug: bool = typer.Option(
+        False, help="Fetch debug information, too: hundreds of megabytes, for file and line."
+    ),
     mirror: str = _MIRROR,
     debs: Path = _DEBS,
     as_json: bool = _JSON,
@@ -77,7 +80,9 @@ def fetch(
 
     Example: lpharness kernels fetch debian:6.1-cloud debian:6.12-cloud
     """
+    from lpharness.archive import Archive
     from lpharness.kernels import resolve, with_headers
+    from lpharness.kernels.debug_info import fetch_debug_vmlinux
 
     progress = TerminalProgress()
     kernels = []
@@ -85,6 +90,8 @@ def fetch(
         kernel = resolve(spec, progress=progress, mirror=mirror, debs=debs)
         if headers:
             kernel = with_headers(kernel, progress=progress, mirror=mirror, debs=debs)
+        if debug:
+            fetch_debug_vmlinux(kernel, Archive(mirror=mirror, debs=debs, progress=progress))
         kernels.append(kernel)
         if not as_json:
             typer.echo(f"{spec}: {kernel.release} in {kernel.image.parent.parent}")

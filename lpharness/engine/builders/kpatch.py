@@ -85,7 +85,7 @@ class Kpatch(OutsideBuilder):
         """Run kpatch-build on a copy of the kernel's tree."""
         tree = folder / "tree"
         lay_out_kernel(order.kernel, tree, bench)
-        vmlinux = shipped_vmlinux(order.kernel, folder, bench)
+        vmlinux = shipped_vmlinux(order.kernel, bench)
         out = folder / "out"
         out.mkdir()
         command = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lpharness.archive import Archive
 from lpharness.base.errors import HostError, InputError
 from lpharness.kernels import with_headers
+from lpharness.kernels.debug_info import fetch_debug_vmlinux
 from lpharness.kernels.model import Kernel
 from lpharness.sources.package import unpack_whole_source
 
@@ -59,7 +60,7 @@ def lay_out_kernel(kernel: Kernel, folder: Path, bench: Workbench) -> None:
         _run(bench, kernel, folder, "configure the kernel", ["make", "olddefconfig"])
 
 
-def shipped_vmlinux(kernel: Kernel, folder: Path, bench: Workbench) -> Path:
+def shipped_vmlinux(kernel: Kernel, bench: Workbench) -> Path:
     """Return the kernel's vmlinux, with its symbols and debug information.
 
     Raises:
@@ -71,21 +72,7 @@ def shipped_vmlinux(kernel: Kernel, folder: Path, bench: Workbench) -> Path:
         if not (root / "vmlinux").is_file():
             raise InputError(f"{root} has no vmlinux", hint=f"build it: make -C {root} vmlinux")
         return root / "vmlinux"
-    archive = Archive(bench.cache, progress=bench.progress)
-    name = f"linux-image-{kernel.release}-dbg"
-    package = next((p for p in archive.find(name) if p.version == kernel.origin.version), None)
-    if package is None:
-        raise InputError(
-            f"the archive has no {name} {kernel.origin.version}, which has the kernel's vmlinux",
-            hint="take a kernel that is still there, or a tree of your own: tree:PATH",
-        )
-    target = folder / "debug"
-    target.mkdir()
-    archive.unpack_into(package, target)
-    for place in (f"boot/vmlinux-{kernel.release}", f"lib/modules/{kernel.release}/vmlinux"):
-        if (target / "usr/lib/debug" / place).is_file():
-            return target / "usr/lib/debug" / place
-    raise HostError(f"{name} {package.version} has no vmlinux")
+    return fetch_debug_vmlinux(kernel, Archive(bench.cache, progress=bench.progress))
 
 
 def _mended(config: str) -> str:
