@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 from msgspec import Struct
 
+from lpharness.checks.places import described, source_places
 from lpharness.checks.story import Story
 from lpharness.console import classify_text
 from lpharness.console.lines import parse_line
@@ -36,6 +37,7 @@ def console_findings(story: Story) -> list[Seen]:
     baseline, load = _Border(story, Phase.BASELINE), _Border(story, _changing(story))
     found: dict[tuple[int, str], Seen] = {}
     taken: set[int] = set()
+    places = source_places(recording)
     for finding in classify_text("\n".join(recording.console)):
         taken.add(finding.line)
         found[finding.line, finding.name] = Seen(
@@ -43,7 +45,7 @@ def console_findings(story: Story) -> list[Seen]:
             severity=finding.severity,
             line=finding.line,
             text=finding.text,
-            detail=finding.detail,
+            detail=described(finding, places),
             after_baseline=baseline.passed(finding.line, finding.stamp),
             after_load=load.passed(finding.line, finding.stamp),
         )

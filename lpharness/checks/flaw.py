@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lpharness.cases.model import Flaw, Outcome, Signs
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.places import described, source_places
 from lpharness.checks.probing import mismatches, quote
 from lpharness.checks.story import Story
 from lpharness.console import Finding, classify_text
@@ -78,12 +79,12 @@ def _judge_console(signs: Signs, control: Recording, tried: Tried, ledger: Ledge
     wanted = _wanted(signs)
     shown = signs_seen(signs, findings)
     for found in shown:
-        ledger.right(what, _text(found), tried, wanted=wanted, console_line=found.line)
+        ledger.right(what, _text(found, control), tried, wanted=wanted, console_line=found.line)
     if shown:
         return
     for found in findings:
         if found.severity in _BAD:
-            ledger.context(what, _text(found), console_line=found.line)
+            ledger.context(what, _text(found, control), console_line=found.line)
     ledger.missing(what, f"the flaw was not seen: no {wanted}", tried)
 
 
@@ -98,7 +99,8 @@ def _judge_patched(flaw: Flaw, story: Story, ledger: Ledger) -> None:
     if flaw.unpatched.on_console:
         for found in signs_seen(flaw.unpatched, _since(recording, tried)):
             ledger.wrong(
-                "console with the patch", f"the flaw is still there: {_text(found)}", tried,
+                "console with the patch", f"the flaw is still there: {_text(found, recording)}",
+                tried,
                 wanted=f"no {_wanted(flaw.unpatched)}", console_line=found.line,
             )  # fmt: skip
     death = story.death
@@ -143,8 +145,9 @@ def _said(event: FlawTried) -> str:
     return f"exit {event.exit_status}, {quote(event.stdout)}"
 
 
-def _text(found: Finding) -> str:
-    return f"{found.text} ({found.detail})" if found.detail else found.text
+def _text(found: Finding, recording: Recording) -> str:
+    detail = described(found, source_places(recording))
+    return f"{found.text} ({detail})" if detail else found.text
 
 
 def _wanted(signs: Signs) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from lpharness.checks.console_view import Seen, console_findings
 from lpharness.checks.contract import Recording
+from lpharness.checks.leaks import KMEMLEAK, judge_leaks
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
 from lpharness.checks.taints import judge_taint
 from lpharness.results.model import CheckResult, Verdict
-from lpharness.timeline.events import ModuleLoadTried, TransitionMarked
+from lpharness.timeline.events import LeaksScanned, ModuleLoadTried, TransitionMarked
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+")
 
@@ -21,6 +22,7 @@ def check_healthy(recording: Recording) -> CheckResult:
     story, ledger = Story(recording), Ledger("healthy")
     _judge_console(story, ledger)
     judge_taint(story, ledger)
+    judge_leaks(story, ledger)
     death = story.death
     if death and death.verdict is Verdict.FAIL:
         ledger.wrong("the guest's life", death.text, death.at, wanted="until the harness ends it")
@@ -79,6 +81,8 @@ def _judge_finding(story: Story, found: Seen, before: set[str], ledger: Ledger) 
         ledger.context(what, text, console_line=found.line)
     elif found.name in story.recording.case.expect.console:
         ledger.context(what, f"the case expects it: {text}", console_line=found.line)
+    elif found.name == KMEMLEAK and any(story.recording.of(LeaksScanned)):
+        ledger.context(what, f"by our own scan: {text}", console_line=found.line)
     elif _class(found) in before:
         ledger.context(what, f"as before the load: {text}", console_line=found.line)
     else:

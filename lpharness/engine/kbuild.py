@@ -1,9 +1,10 @@
 """One out-of-tree module through the kernel's own build system, without root.
 
 Same source, kernel and compiler give the same bytes wherever the headers and the build's private
-folder lie, and whoever builds: nothing of the caller's environment reaches ``make``, paths are
-mapped away, and debug information (most of a stock module's size, and of its build time after
-that of make itself) is left out rather than stripped, since stripping a livepatch is not safe
+folder lie, and whoever builds: nothing of the caller's environment reaches ``make``, and paths are
+mapped away. Of debug information only the lines are asked for, some ten kilobytes, so that a stack
+can be told by file and line; types (most of a stock module's size, and of its build time after that
+of make itself) are left out rather than stripped, since stripping a livepatch is not safe
 (Documentation/livepatch/module-elf-format.rst: the order of symbols must be kept).
 """
 
@@ -22,7 +23,7 @@ from lpharness.base.process import run_to_end
 from lpharness.base.resources import data_dir
 from lpharness.engine.compiler import Compiler, require_tools
 
-RECIPE = 1
+RECIPE = 3
 """Part of every build's cache key: raise it when a change here changes the bytes that come out."""
 
 _LONGEST_S = 600.0
@@ -122,7 +123,10 @@ def _require_usable(headers: Path, folder: Path) -> None:
 
 
 def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:
-    flags = ["-g0", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
+    flags = ["-g1", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
+    # Lines are told as the kernel's own are: from the top of the tree.
+    roots = [headers, *sorted(headers.parent.glob("linux-headers-*-common"))]
+    flags += [f"-fdebug-prefix-map={root}=." for root in roots]
     command = [
         "make",
         "--silent",

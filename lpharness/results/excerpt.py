@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from lpharness.results.text import one_line, shorten, visible
-from lpharness.timeline.events import ConsoleFound, Event
+from lpharness.timeline.events import ConsoleFound, Event, SourcePlaces
 
 _AROUND = {"fatal": (6, 40), "bad": (6, 24), "odd": (3, 6), "expected": (1, 1)}
 _SHORT = 60
@@ -17,6 +18,7 @@ _MOST_CITED = 20
 _HIDDEN_RUN = 200
 """A run of lines that is no longer than this is folded, a longer one is left to the file."""
 _WIDEST = 400
+_FRAME = re.compile(r"([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[[\w-]+\])?")
 
 
 class Line(Struct, kw_only=True):
@@ -64,7 +66,9 @@ _WORST = ("fatal", "bad", "odd", "expected")
 
 def excerpt(console: Sequence[str], events: Iterable[Event], cited: Iterable[int] = ()) -> Excerpt:
     """Choose the lines; ``cited`` are the numbers of those that some evidence names."""
+    events = list(events)
     findings = [event for event in events if isinstance(event, ConsoleFound)]
+    console = _with_places(console, events)
     findings.sort(key=lambda event: (_rank(event.severity), event.line))
     by_line: dict[int, list[ConsoleFound]] = {}
     for event in findings:
@@ -80,6 +84,23 @@ def excerpt(console: Sequence[str], events: Iterable[Event], cited: Iterable[int
         total=len(console),
         numbers=numbers,
     )
+
+
+def _with_places(console: Sequence[str], events: Iterable[Event]) -> Sequence[str]:
+    """Return the lines, each with where in the source its first frame is, if that is known."""
+    places: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, SourcePlaces):
+            places |= event.places
+    if not places:
+        return console
+    return [_with_place(line, places) for line in console]
+
+
+def _with_place(line: str, places: dict[str, str]) -> str:
+    found = _FRAME.search(line)
+    place = places.get(found[0]) or places.get(found[1]) if found else None
+    return f"{line}    {place}" if place else line
 
 
 def _known(severity: str) -> str:

@@ -72,6 +72,16 @@ class TrialFolder:
         return self.path / "console.log"
 
     @property
+    def vmcore_path(self) -> Path:
+        """Where the guest's memory is kept, if it was asked for and something went wrong."""
+        return self.path / "vmcore"
+
+    @property
+    def modules_path(self) -> Path:
+        """Where the files of the livepatches in that memory are."""
+        return self.path / "modules"
+
+    @property
     def control(self) -> TrialFolder:
         """Where the control guest's timeline and console are; it has no document of its own."""
         return TrialFolder(self.path / "control")

@@ -410,6 +410,38 @@ class ConsoleFound(Event, frozen=True, kw_only=True, tag="console-found"):
     text: str
 
 
+class Leak(Struct, frozen=True, kw_only=True):
+    """Memory that nothing in the kernel points to any more, as kmemleak reports it."""
+
+    address: str
+    bytes: int
+    comm: str
+    pid: int
+    allocated_ns: int
+    """When, by the guest's clock."""
+    stack: tuple[str, ...]
+    """Who allocated it, ``function+offset/size [module]``, innermost first."""
+
+
+class LeaksScanned(Event, frozen=True, kw_only=True, tag="leaks-scanned"):
+    """kmemleak went through the kernel's memory: what it holds to be lost."""
+
+    leaks: tuple[Leak, ...] = ()
+    more: int = 0
+    """Leaks beyond those that are kept here."""
+    detail: str = ""
+    """Why there was no scan, if there was none."""
+
+
+class SourcePlaces(Event, frozen=True, kw_only=True, tag="source-places"):
+    """Where in the source the frames of the console's and kmemleak's stacks are."""
+
+    places: dict[str, str]
+    """``function+offset/size [module]`` to ``file:line``."""
+    detail: str = ""
+    """Which of them could not be looked up, and why."""
+
+
 AnyEvent = (
     PhaseBegan
     | Note
@@ -443,5 +475,7 @@ AnyEvent = (
     | Heartbeat
     | HostShare
     | ConsoleFound
+    | LeaksScanned
+    | SourcePlaces
 )
 """Any event, for decoding a line of ``timeline.jsonl``."""

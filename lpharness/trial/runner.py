@@ -7,16 +7,15 @@ from contextlib import ExitStack
 
 import msgspec
 
-from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestError, LpharnessError
 from lpharness.base.hashing import sha256_file
 from lpharness.checks import judge, overall
 from lpharness.checks.contract import Recording
 from lpharness.checks.replay import control_recording, save_context
-from lpharness.guests.contract import Backend, Condition, Guest
+from lpharness.guests.contract import Backend, Guest
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import CheckResult, Provenance, Trial, Verdict
-from lpharness.timeline.events import GuestEnded, GuestStarted, Note, Phase
+from lpharness.timeline.events import GuestStarted, Note, Phase
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.control import Control
 from lpharness.trial.keeper import (
@@ -27,10 +26,10 @@ from lpharness.trial.keeper import (
     provenance_of,
     start_guest,
 )
+from lpharness.trial.memory import MemoryKeeper
+from lpharness.trial.places import record_places
 from lpharness.trial.plan import Plan
 from lpharness.trial.story import Story
-
-_DUMP_S = 120.0
 
 
 def run_trial(
@@ -55,6 +54,7 @@ def run_trial(
         keeper = Keeper(trial, folder, recorder, on_phase)
         trouble = _tell(plan, backend, folder, recorder, keeper)
         keeper.enter(Phase.END)
+        _record_places(plan, folder, recorder)
     trial.checks = _judge(plan, folder, recorder, trouble)
     trial.verdict, trial.reason = overall(trial.checks, plan.case)
     trial.seconds = time.monotonic() - began
@@ -90,6 +90,7 @@ def _try_flaw(
                 recorder.add(Note(host_ns=recorder.now(), text=str(error)))
                 if guest is not None and isinstance(error, GuestError):
                     post_mortem(error, guest, recorder)
+        _record_places(plan, folder.control, recorder)
         keeper.leave()
 
 
@@ -105,29 +106,28 @@ def _tell(
                 start_guest(backend, plan.spec, folder, recorder, fresh=plan.fresh)
             )
             complete(keeper.trial.provenance, guest.start)
-            story = Story(plan, guest, recorder, keeper.enter)
+            memory = MemoryKeeper(guest, folder, recorder, plan.modules)
+            keep = memory.keep if plan.keep_memory else None
+            story = Story(plan, guest, recorder, keeper.enter, keep)
             stack.callback(story.close)
             story.tell()
+            if plan.keep_memory:
+                memory.keep_after_oops()
         except LpharnessError as error:
             recorder.add(Note(host_ns=recorder.now(), text=str(error)))
             if guest is None or not isinstance(error, GuestError):
                 return str(error)
             trouble = post_mortem(error, guest, recorder)
             if plan.keep_memory:
-                _keep_memory(guest, folder, recorder)
+                memory.keep_after_death()
             return trouble
     return ""
 
 
-def _keep_memory(guest: Guest, folder: TrialFolder, recorder: Recorder) -> None:
-    """Keep the memory of a guest whose kernel died, if there still is any."""
-    ended = recorder.last(GuestEnded)
-    if ended is None or ended.condition == Condition.KILLED:
-        return
-    try:
-        guest.dump_memory(folder.path / "vmcore", Deadline.after(_DUMP_S))
-    except LpharnessError as error:
-        recorder.add(Note(host_ns=recorder.now(), text=f"no memory dump: {error}"))
+def _record_places(plan: Plan, folder: TrialFolder, recorder: Recorder) -> None:
+    files = {module.name: module.path for module in plan.modules}
+    files |= {path.stem: path for path in plan.companions}
+    record_places(plan.spec.kernel, files, folder.console(), recorder)
 
 
 def _judge(

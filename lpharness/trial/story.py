@@ -14,6 +14,7 @@ from lpharness.base.errors import DeadlineExpired
 from lpharness.cases.model import ModuleSource
 from lpharness.engine.build import Module
 from lpharness.engine.heartbeat import HeartbeatWatch
+from lpharness.engine.leaks import LeakScanner
 from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.observe import Observer
@@ -34,20 +35,31 @@ _LONGEST_TRANSITION_S = 1200.0
 _LITTLE_S = 0.5
 
 EnterPhase = Callable[[Phase, str | None], None]
+KeepMemory = Callable[[str], None]
+"""Is told why the guest's memory is worth keeping as it stands."""
 
 
 class Story(Steps):
     """One guest, one case, from its baseline to what is left after unloading."""
 
-    def __init__(self, plan: Plan, guest: Guest, recorder: Recorder, enter: EnterPhase) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        guest: Guest,
+        recorder: Recorder,
+        enter: EnterPhase,
+        keep_memory: KeepMemory | None = None,
+    ) -> None:
         super().__init__(plan, guest, recorder)
         self._enter = enter
+        self._keep_memory = keep_memory
         self._monitor = MonitorListener(guest, recorder)
         self._trigger = Trigger(guest, recorder, plan.case.flaw) if plan.case.flaw else None
         heard = self._trigger.heard if self._trigger else lambda _: None
         self._console = ConsoleListener(guest, recorder, heard)
         self._observer = Observer(guest, recorder, plan.spec.kernel)
         self._counter = CallCounter(guest, recorder)
+        self._leaks = LeakScanner(guest, recorder)
         self._loaded: list[str] = []
         self._stack = ExitStack()
 
@@ -129,6 +141,7 @@ class Story(Steps):
         if module is self._plan.modules[-1]:
             self._try_flaw()
         self._observer.vitals(self._witness, self._soon())
+        self._leaks.remember(module.name, self._soon())
 
     def _unload(self) -> None:
         if not self._loaded:
@@ -153,9 +166,12 @@ class Story(Steps):
         self._observer.shadows(self._soon())
         for command in self._case.cleanup:
             self._act(f"cleanup: {command}", command)
+        self._heartbeat.close(
+            self._soon()
+        )  # a scan holds up the CPUs, and is no doing of the patch
+        self._leaks.scan(self._soon(30))
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
-        self._heartbeat.close(self._soon())
         self._watcher.close(self._soon())
         self._witness.close(self._soon())
 
@@ -187,6 +203,8 @@ class Story(Steps):
             return True
         except DeadlineExpired as error:
             self._note(str(error))
+            if self._keep_memory is not None:
+                self._keep_memory(f"{direction} {name} does not end")
             return False
         finally:
             self._observer.patch(name, self._soon())
