@@ -39,8 +39,8 @@ def vmcore(
 
     Example: lpharness vmcore results/latest
 
-    It takes drgn (pip install 'lpharness[drgn]') and the kernel's debug information: a kernel built
-    with `--config debug` has it, Debian's is fetched by `lpharness kernels fetch --debug`.
+    It takes drgn (pip install 'lpharness[drgn]') and the kernel's debug information: Debian's is
+    fetched by `lpharness kernels fetch --debug`, a tree has it if it was built so.
     """
     from lpharness.vmcore import find_subject, open_core, read_memory
 

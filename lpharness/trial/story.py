@@ -166,9 +166,8 @@ class Story(Steps):
         self._observer.shadows(self._soon())
         for command in self._case.cleanup:
             self._act(f"cleanup: {command}", command)
-        self._heartbeat.close(
-            self._soon()
-        )  # a scan holds up the CPUs, and is no doing of the patch
+        self._heartbeat.close(self._soon())
+        # A scan holds up the CPUs, which is no doing of the patch.
         self._leaks.scan(self._soon(30))
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
