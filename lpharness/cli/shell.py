@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +26,10 @@ def shell(
     module: Annotated[
         list[str], typer.Option("--module", help="A kernel module to carry along. Repeatable.")
     ] = [],  # noqa: B006 — typer copies it
+    file: Annotated[
+        list[Path],
+        typer.Option("--file", help="A file to put into the guest's /tmp. Repeatable."),
+    ] = [],  # noqa: B006 — typer copies it
     command: Annotated[
         str | None, typer.Option("-c", "--command", help="Run this and leave with its exit status.")
     ] = None,
@@ -42,11 +48,13 @@ def shell(
     from lpharness.images import build
     from lpharness.kernels import resolve
 
+    _require_readable(file)
     progress = TerminalProgress()
     found = resolve(kernel, progress=progress)
     root = build(image, found, guest_modules=module, progress=progress)
     spec = GuestSpec(kernel=found, image=root)
     with backend().start(spec, fresh=fresh, deadline=Deadline.after(180)) as guest:
+        _put(guest, file)
         if command is not None:
             raise typer.Exit(_run(guest, ["/bin/sh", "-c", command]))
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -57,6 +65,29 @@ def shell(
             "Ctrl-D leaves\n"
         )
         raise typer.Exit(_attend(guest))
+
+
+def _require_readable(files: list[Path]) -> None:
+    """Refuse what is no file, before a guest is started for it."""
+    from lpharness.base.errors import InputError
+
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"--file {path}: no such file")
+        if not os.access(path, os.R_OK):
+            raise InputError(f"--file {path}: not readable")
+    names = [path.name for path in files]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"--file: two files are named {twice}", hint="each goes to /tmp/NAME")
+
+
+def _put(guest: Guest, files: list[Path]) -> None:
+    """Put files into the guest, executable if they are so here."""
+    from lpharness.base.deadline import Deadline
+
+    for path in files:
+        mode = path.stat().st_mode & 0o777
+        guest.transport.put(path, f"/tmp/{path.name}", mode=mode, deadline=Deadline.after(60))  # noqa: S108 — the guest's own
 
 
 def _attend(guest: Guest) -> int:

@@ -10,9 +10,10 @@ import struct
 import subprocess
 import termios
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from cli_support import KERNEL, LPHARNESS
+from cli_support import KERNEL, LPHARNESS, complaint, lpharness
 from guest_support import soon, spec
 
 ROWS, COLUMNS = 33, 101
@@ -100,6 +101,28 @@ def test_a_command() -> None:
     spec()
     done = subprocess.run([*SHELL, "-c", "echo out; echo err >&2; exit 9"], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr[-4:]) == (9, b"out\n", b"err\n")
+
+
+def test_files_are_carried_along(tmp_path: Path) -> None:
+    spec()
+    (tmp_path / "notes").write_text("some text\n")
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\ncat /tmp/notes\n")
+    program.chmod(0o755)
+    files = ["--file", tmp_path / "notes", "--file", program]
+    done = subprocess.run([*SHELL, *files, "-c", "/tmp/program"], capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"some text\n")
+
+
+def test_a_file_that_cannot_be_carried_is_named_before_a_guest_is_started(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes").touch()
+    missing = ["--file", tmp_path / "none"]
+    twice = ["--file", tmp_path / "here" / "notes", "--file", tmp_path / "there" / "notes"]
+    for files, said in ((missing, "no such file"), (twice, "two files are named notes")):
+        done = lpharness("shell", "-k", KERNEL, *files, cwd=tmp_path)
+        assert said in complaint(done, 2)
 
 
 def test_a_script_on_standard_input() -> None:
