@@ -88,6 +88,8 @@ def compile_modules(
 ) -> tuple[Path, ...]:
     """Build a module from each of some C files, which may include each other, in one go.
 
+    Header files beside them, and ``lph_livepatch.h``, may be included as well.
+
     Args:
         sources: C files of different names.
         headers: a prepared headers tree (``Kernel.headers``).
@@ -100,7 +102,8 @@ def compile_modules(
     """
     _require_usable(headers, folder)
     for source in sources:
-        shutil.copyfile(source, folder / source.name)
+        for path in (source, *headers_for(source)):
+            shutil.copyfile(path, folder / path.name)
     objects = " ".join(f"{source.stem}.o" for source in sources)
     (folder / "Kbuild").write_text(f"obj-m := {objects}\n")
     status, output = _make(headers, folder, compiler)

@@ -1,0 +1,1 @@
+"""Random sequences on a real kernel and on the reference; see ``docs/reference.md``."""
