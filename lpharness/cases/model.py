@@ -136,6 +136,8 @@ class Flaw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A shell command for the guest's ``/bin/sh -c``."""
     unpatched: Signs
     patched: Outcome = Outcome()
+    returns: bool = False
+    """Whether it must show again once the patch is gone; only where an outcome shows it."""
     timeout_s: float = 30.0
 
 

@@ -220,6 +220,12 @@ def _flaw(case: Case) -> Iterator[Fault]:
             "says nothing",
             "give `console` or `functions` for what the kernel says, or an `outcome`",
         )
+    if flaw.returns and (signs.on_console or signs.outcome is None):
+        yield (
+            "flaw.returns",
+            "needs `unpatched.outcome` and nothing else",
+            "the guest must live on to show it a second time",
+        )
     if signs.outcome == flaw.patched and not signs.on_console:
         yield "flaw.unpatched.outcome", "is the same as `patched`", "how is the flaw seen?"
     yield from _pattern_names("flaw.unpatched.console", signs.console)

@@ -33,6 +33,8 @@ def check_flaw(recording: Recording) -> CheckResult:
         _judge_unpatched(flaw, recording.control, ledger)
     story = Story(recording)
     _judge_patched(flaw, story, ledger)
+    if flaw.returns and flaw.unpatched.outcome is not None:
+        _judge_return(flaw.unpatched.outcome, story, ledger)
     return ledger.result("seen without the patch, gone with it", died=story.died)
 
 
@@ -112,6 +114,21 @@ def _judge_patched(flaw: Flaw, story: Story, ledger: Ledger) -> None:
         ledger.wrong(what, f"{_said(event)}; {faults[0]}", tried, wanted="as the case says")
     else:
         ledger.right(what, _said(event), tried)
+
+
+def _judge_return(outcome: Outcome, story: Story, ledger: Ledger) -> None:
+    """Without the patch the flaw must be back: else something of the patch is."""
+    what = "trigger after the unload"
+    tried = _last(story.recording, patched=False)
+    if tried is None:
+        ledger.missing(what, "was not run")
+    elif tried[1].exit_status is None:
+        ledger.missing(what, tried[1].detail or "never came back", tried)
+    elif faults := _faults(outcome, tried[1]):
+        seen = f"the flaw did not come back: {_said(tried[1])}; {faults[0]}"
+        ledger.wrong(what, seen, tried, wanted="the flaw, as the case describes it")
+    else:
+        ledger.right(what, _said(tried[1]), tried, wanted="the flaw, as the case describes it")
 
 
 def _last(recording: Recording, *, patched: bool) -> Tried | None:

@@ -12,6 +12,7 @@ from lpharness.checks.story import Chapter, Story, comes_late, replaced_by
 from lpharness.results.model import CheckResult
 from lpharness.timeline.events import (
     CallsCounted,
+    CallSeen,
     EnabledFunction,
     EnabledFunctions,
     ObjectState,
@@ -70,7 +71,7 @@ def _judge_steady(story: Story, module: str, ledger: Ledger) -> None:
     judge_probes(story, chapter, ledger)
     functions = [function for function in story.recording.functions if function.module == module]
     if not functions:
-        ledger.missing(f"functions of {module}", "none are known")
+        _judge_unknown(chapter, module, ledger)
     due = [function for function in functions if story.object_loaded(function, chapter)]
     for function in functions:
         if function not in due:
@@ -80,24 +81,57 @@ def _judge_steady(story: Story, module: str, ledger: Ledger) -> None:
     _judge_sysfs(chapter, module, due, ledger)
     for function in due:
         _judge_calls(story, chapter, function, ledger)
+    _judge_reached(story, chapter, module, due, ledger)
+
+
+def _judge_unknown(chapter: Chapter, module: str, ledger: Ledger) -> None:
+    """A module whose functions could not be read before the boot: sysfs may know them.
+
+    The kernel takes a patch without functions as willingly as any other, and changes nothing.
+    """
+    what = f"functions of {module}"
+    states = [(index, event) for index, event in chapter.of(PatchSysfs) if event.patch == module]
+    if states and states[-1][1].present:
+        objects = states[-1][1].objects.values()
+        if not any(state.functions for state in objects):
+            ledger.wrong(what, "sysfs shows none: it patches nothing", states[-1], wanted="one")
+            return
+    ledger.missing(what, "none are known")
+
+
+def _judge_reached(
+    story: Story, chapter: Chapter, module: str, due: list[PatchedFunction], ledger: Ledger
+) -> None:
+    """Some call must have been seen to enter new code, or nothing shows that any ever does.
+
+    A probe may look at something else than what the code does; ftrace and sysfs tell only where
+    calls would go. Where not every function's calls were counted, nothing can be said.
+    """
+    counts = [_count(chapter, function) for function in due]
+    silent = bool(counts) and all(count.new_counted and not count.new_missed for count in counts)
+    if not silent or any(count.new_hits or count.new_driven for count in counts):
+        return  # reached, or told of above
+    if any(e.module == module and e.side == "new" for _, e in story.recording.of(CallSeen)):
+        return
+    names = ", ".join(function.new for function in due)
+    ledger.missing(f"calls of {module}", f"none was ever seen to enter {names}")
 
 
 def _judge_ftrace(chapter: Chapter, due: list[PatchedFunction], ledger: Ledger) -> None:
-    last = chapter.last(EnabledFunctions)
-    if last is None:
-        if due:
-            ledger.missing("enabled_functions while patched", "was not read")
-        return
-    lines = {line.name: line for line in last[1].functions}
-    for function in due:
-        what = f"enabled_functions of {function.old}"
-        line = lines.get(function.old)
-        if line is None:
-            ledger.wrong(what, "not listed", last, wanted="listed with I (IPMODIFY)")
-        elif fault := _ftrace_fault(line):
-            ledger.wrong(what, f"{fault}: {line.line}", last, wanted=f"I and {KLP_HANDLER}")
-        else:
-            ledger.right(what, line.line or line.name, last)
+    read = list(chapter.of(EnabledFunctions))
+    if due and not read:
+        ledger.missing("enabled_functions while patched", "was not read")
+    for at in read:  # at the beginning and at the end: what was there may not stay there
+        lines = {line.name: line for line in at[1].functions}
+        for function in due:
+            what = f"enabled_functions of {function.old}"
+            line = lines.get(function.old)
+            if line is None:
+                ledger.wrong(what, "not listed", at, wanted="listed with I (IPMODIFY)")
+            elif fault := _ftrace_fault(line):
+                ledger.wrong(what, f"{fault}: {line.line}", at, wanted=f"I and {KLP_HANDLER}")
+            elif at is read[-1]:
+                ledger.right(what, line.line or line.name, at)
 
 
 def _judge_given_back(story: Story, chapter: Chapter, module: str, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 
 from lpharness.cases.model import Stall
+from lpharness.checks.console_view import console_findings
 from lpharness.checks.contract import Recording
 from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
@@ -30,7 +31,7 @@ _WORTH_TELLING_S = 1.0
 def check_transition(recording: Recording) -> CheckResult:
     """Judge the loads and the transitions of a recording."""
     story, ledger = Story(recording), Ledger("transition")
-    _judge_loads(recording, ledger)
+    _judge_loads(story, ledger)
     due = due_transitions(recording)
     for number, transition in enumerate(due):
         stall = recording.case.expect.stall if number == 0 else None
@@ -39,7 +40,8 @@ def check_transition(recording: Recording) -> CheckResult:
     return ledger.result(", ".join(took), died=story.died)
 
 
-def _judge_loads(recording: Recording, ledger: Ledger) -> None:
+def _judge_loads(story: Story, ledger: Ledger) -> None:
+    recording = story.recording
     tried = {event.module: (index, event) for index, event in recording.of(ModuleLoadTried)}
     for module in recording.case.modules:
         what = f"load of {module.name}"
@@ -51,6 +53,14 @@ def _judge_loads(recording: Recording, ledger: Ledger) -> None:
             ledger.right(what, f"took {event.seconds:.2f} s", (index, event))
         else:
             ledger.wrong(what, refusal(event.errno, event.detail), (index, event), wanted="loaded")
+            _tell_reasons(story, ledger)
+
+
+def _tell_reasons(story: Story, ledger: Ledger) -> None:
+    """Note what livepatch itself says of a refusal: an error number has many reasons."""
+    for found in console_findings(story):
+        if found.after_load and found.name in ("livepatch-refused", "livepatch-failed"):
+            ledger.context("the kernel's reason", found.text, console_line=found.line)
 
 
 def refusal(number: int, detail: str) -> str:

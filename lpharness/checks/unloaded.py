@@ -13,6 +13,7 @@ from lpharness.checks.taints import judge_taint
 from lpharness.checks.transition import refusal
 from lpharness.results.model import CheckResult
 from lpharness.timeline.events import (
+    ActionTaken,
     EnabledFunctions,
     FunctionBytes,
     ModuleUnloadTried,
@@ -29,6 +30,7 @@ def check_unloaded(recording: Recording) -> CheckResult:
     forced = any(event.mark == "forced" for _, event in recording.of(TransitionMarked))
     if forced and recording.case.expect.force:
         return ledger.skip("a forced patch can never be unloaded")
+    _judge_disable(recording, ledger)
     for module in recording.case.modules:
         _judge_unload(recording, module.name, ledger)
         _judge_sysfs(recording, module.name, ledger)
@@ -51,6 +53,16 @@ def _place(function: PatchedFunction) -> tuple[str, str, int]:
     return function.object, function.old, function.sympos or 1
 
 
+def _judge_disable(recording: Recording, ledger: Ledger) -> None:
+    """The kernel must let a patch be disabled when it is asked to."""
+    for module in recording.case.modules:
+        for index, taken in recording.of(ActionTaken):
+            asked = taken.action == f"write 0 to enabled of {module.name}"
+            if asked and taken.exit_status != taken.wanted:
+                seen = taken.detail or f"exit status {taken.exit_status}"
+                ledger.wrong(f"disabling of {module.name}", seen, (index, taken), wanted="disabled")
+
+
 def _judge_unload(recording: Recording, module: str, ledger: Ledger) -> None:
     tries = [(i, e) for i, e in recording.of(ModuleUnloadTried) if e.module == module]
     what = f"unload of {module}"
@@ -62,6 +74,9 @@ def _judge_unload(recording: Recording, module: str, ledger: Ledger) -> None:
     if event.errno:
         ledger.wrong(what, refusal(event.errno, event.detail), at, wanted="unloaded")
         return
+    for task in event.inside:
+        seen = f"{task.comm} ({task.pid}) will return to {task.frame}, which is gone"
+        ledger.wrong(f"left inside {module}", seen, at, wanted="nobody")
     ledger.right(what, f"reference count reached 0 after {event.waited_s:.2f} s", at)
 
 

@@ -10,7 +10,7 @@ import typer
 from lpharness.cli.output import answers, print_json
 
 if TYPE_CHECKING:
-    from lpharness.cases.model import Case, ModuleSource, Outcome, Signs
+    from lpharness.cases.model import Case, Flaw, ModuleSource, Outcome, Signs
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List the cases, show one, or begin a new one."
@@ -135,10 +135,7 @@ def _lines(case: Case) -> list[str]:
             f"             {state}: {_outcome(outcome)}" for state, outcome in probe.states.items()
         ]
     if case.flaw:
-        lines.append("flaw")
-        lines += [f"             $ {line}" for line in case.flaw.run.strip().splitlines()]
-        lines.append(f"             without the patch: {_signs(case.flaw.unpatched)}")
-        lines.append(f"             with the patch: {_outcome(case.flaw.patched)}")
+        lines += _flaw(case.flaw)
     if stall := case.expect.stall:
         lines.append(
             f"expect     a stall of {stall.seconds:g} s: {stall.comm} in {stall.function}, "
@@ -149,6 +146,15 @@ def _lines(case: Case) -> list[str]:
     if case.expect.xfail:
         lines.append(f"expect     to fail: {case.expect.xfail}")
     lines += [f"see        {key}: {value}" for key, value in case.references.items()]
+    return lines
+
+
+def _flaw(flaw: Flaw) -> list[str]:
+    lines = ["flaw", *(f"             $ {line}" for line in flaw.run.strip().splitlines())]
+    lines.append(f"             without the patch: {_signs(flaw.unpatched)}")
+    lines.append(f"             with the patch: {_outcome(flaw.patched)}")
+    if flaw.returns:
+        lines.append("             after the unload: as without the patch")
     return lines
 
 

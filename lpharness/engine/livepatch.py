@@ -11,7 +11,7 @@ from lpharness.base.deadline import Deadline
 from lpharness.engine.saying import said
 from lpharness.engine.watcher import Direction, Watcher
 from lpharness.guests.contract import Guest
-from lpharness.timeline.events import ActionTaken, ModuleLoadTried, ModuleUnloadTried
+from lpharness.timeline.events import ActionTaken, LeftInside, ModuleLoadTried, ModuleUnloadTried
 from lpharness.timeline.recorder import Recorder
 
 # What finit_module's error numbers mean here: kernel/module/main.c, kernel/livepatch/core.c.
@@ -39,6 +39,7 @@ class _Unloaded(Struct):
     began: int
     released: int
     ended: int
+    inside: tuple[LeftInside, ...] = ()
 
 
 class LivepatchControl:
@@ -97,6 +98,7 @@ class LivepatchControl:
                 seconds=(told.ended - told.released) / 1e9,
                 waited_s=(told.released - told.began) / 1e9,
                 detail=f"reference count {told.refcount}" if told.errno else "",
+                inside=told.inside,
             )
         )
         return told.errno

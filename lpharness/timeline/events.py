@@ -121,6 +121,15 @@ class ModuleLoadTried(Event, frozen=True, kw_only=True, tag="module-load-tried")
     detail: str = ""
 
 
+class LeftInside(Struct, frozen=True):
+    """A task that sleeps below code of a module that is no longer there."""
+
+    pid: int
+    comm: str
+    frame: str
+    """Where in that code, ``FUNCTION+OFFSET/SIZE``."""
+
+
 class ModuleUnloadTried(Event, frozen=True, kw_only=True, tag="module-unload-tried"):
     """``delete_module`` returned; ``waited_s`` is how long the reference count took to drop."""
 
@@ -129,6 +138,8 @@ class ModuleUnloadTried(Event, frozen=True, kw_only=True, tag="module-unload-tri
     seconds: float
     waited_s: float = 0.0
     detail: str = ""
+    inside: tuple[LeftInside, ...] = ()
+    """Who was still in its code just after it was gone, and will crash on the way back."""
 
 
 class ObjectState(Struct, frozen=True):

@@ -30,7 +30,6 @@ from lpharness.trial.trigger import Trigger
 from lpharness.workloads.runner import RunningWorkload
 
 ORIGINAL = "original"
-_LONG_S = 5.0
 _LONGEST_TRANSITION_S = 1200.0
 _LITTLE_S = 0.5
 
@@ -140,6 +139,9 @@ class Story(Steps):
         self._look_for(self._a_round(self._plan.looks.steady_s), module.name)
         if module is self._plan.modules[-1]:
             self._try_flaw()
+        # Once more: whoever undid the patch meanwhile must not go unseen.
+        self._observer.patch(module.name, self._soon())
+        self._observe_functions()
         self._observer.vitals(self._witness, self._soon())
         self._leaks.remember(module.name, self._soon())
 
@@ -159,6 +161,8 @@ class Story(Steps):
     def _after(self) -> None:
         self._counter.arm("patching", self._soon())
         self._look_for(self._plan.looks.after_s, ORIGINAL)
+        if self._trigger is not None and self._case.flaw and self._case.flaw.returns:
+            self._trigger.run(patched=False)
         self._workload.stop(self._soon())
         self._counter.close(self._soon())
         self._observe_functions()
@@ -238,7 +242,7 @@ class Story(Steps):
     def _look_for(self, seconds: float, state: str) -> None:
         """Probe the behaviour, drive the patched path, count calls, for ``seconds`` at least.
 
-        A long look probes again at its end: some faults take their time.
+        The behaviour is probed at both ends: some faults take their time.
         """
         until = Deadline.after(seconds)
         self._probe(state)
@@ -246,8 +250,7 @@ class Story(Steps):
         if driven:
             self._act("drive", self._case.drive.run)
         time.sleep(until.remaining())
-        if seconds >= _LONG_S:
-            self._probe(state)
+        self._probe(state)
         self._workload.check_alive()
         self._counter.read(driven=driven, deadline=self._soon())
 
@@ -270,9 +273,13 @@ class Story(Steps):
             )
 
     def _try_flaw(self) -> None:
-        """Run the trigger of the case's flaw with the patch on."""
-        if self._trigger is not None and not self._trigger.run(patched=True):
+        """Run the trigger of the case's flaw with the patch on; count what it calls."""
+        if self._trigger is None:
+            return
+        self._counter.arm("unpatching", self._soon())
+        if not self._trigger.run(patched=True):
             raise DeadlineExpired("the flaw's trigger did not come back")
+        self._counter.read(driven=False, deadline=self._soon())
 
     def _a_round(self, seconds: float) -> float:
         """Return ``seconds``, or as long as the workload takes to get through its work once."""

@@ -171,6 +171,8 @@ def test_any_exit_status(tmp_path: Path) -> None:
          "flaw.unpatched.outcome.exit: 300 is no exit status"),
         ("[[module]]", '[flaw]\nrun = "x"\ntimeout_s = 0\nunpatched.functions = ["f"]\n[[module]]',
          "flaw.timeout_s: must be more than 0"),
+        ("[[module]]", '[flaw]\nrun = "x"\nreturns = true\nunpatched.functions = ["f"]\n[[module]]',
+         "flaw.returns: needs `unpatched.outcome`"),
         ('name = "lph_x"', 'name = "lph_x"\nbase = true', "module: all are `base`"),
         ("[[probe]]", '[[module]]\nname = "y"\nsource = "x.c"\nbase = true\n[[probe]]',
          "module: a `base` comes after one that is none"),

@@ -162,3 +162,23 @@ def test_the_console_of_the_control_is_no_fault_of_the_patch() -> None:
     recording = trial(insert(control(), 2.5, GuestEnded, condition="panicked"))
     assert all(result.verdict is PASS for result in judge(recording))
     assert change(recording, FlawTried, STEADY, stdout="x") != recording
+
+
+def returning(**fields: Any) -> Recording:
+    """A trial of a flaw that shows as an outcome, and is tried again after the unload."""
+    signs = Signs(outcome=Outcome(stdout=Text(equals="leaks")))
+    flaw = Flaw(run="t", unpatched=signs, patched=FLAW.patched, returns=True)
+    beside = control(console=QUIET, exit_status=0, stdout="leaks\n")
+    event = {"exit_status": 0, "stderr": "", "seconds": 1.0, "detail": "", "patched": False}
+    event |= {"console_lines": 0}
+    return insert(trial(beside, flaw), 7.65, FlawTried, **(event | fields))
+
+
+def test_a_flaw_that_must_come_back_after_the_unload() -> None:
+    assert_verdict("flaw", returning(stdout="leaks\n"), PASS, "seen without the patch")
+    healed = returning(stdout="survived\n")
+    assert_verdict("flaw", healed, FAIL, "trigger after the unload: the flaw did not come back")
+    untried = drop(healed, FlawTried, lambda event: not event.patched)
+    assert_verdict("flaw", untried, ERROR, "trigger after the unload: was not run")
+    gone = returning(stdout="", exit_status=None)
+    assert_verdict("flaw", gone, ERROR, "trigger after the unload: never came back")

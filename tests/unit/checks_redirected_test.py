@@ -34,6 +34,7 @@ from lpharness.checks import PatchedFunction, Recording
 from lpharness.checks.probing import mismatches
 from lpharness.timeline.events import (
     CallsCounted,
+    CallSeen,
     EnabledFunctions,
     ObjectState,
     PatchSysfs,
@@ -112,6 +113,26 @@ def test_redirected(clause: Clause) -> None:
 def test_a_drive_that_never_reached_the_function_proves_nothing() -> None:
     never = change(clean(), CallsCounted, hits=0)
     assert_verdict("redirected", never, ERROR, "in the baseline neither")
+
+
+def test_new_code_that_no_call_was_ever_seen_to_enter_proves_nothing() -> None:
+    idle = change(clean(), CallsCounted, both(new, STEADY), hits=0, driven=False)
+    idle = drop(idle, CallSeen, new)
+    assert_verdict("redirected", idle, ERROR, "none was ever seen to enter lph_show")
+    blind = drop(idle, CallsCounted, new)
+    fields = {"function": OLD, "side": "new", "reason": "Invalid argument"}
+    assert_verdict("redirected", insert(blind, 0.9, TracingUnavailable, **fields), PASS, OLD)
+
+
+def test_a_patch_without_functions_patches_nothing() -> None:
+    empty = msgspec.structs.replace(sysfs(objects={}), functions=())
+    assert_verdict("redirected", empty, FAIL, "sysfs shows none: it patches nothing")
+
+
+def test_a_redirection_must_be_there_at_the_beginning_and_at_the_end() -> None:
+    for lost, at in (((), 3.7), ((enabled(ip_modify=False),), 2.55)):
+        undone = insert(clean("idle"), at, EnabledFunctions, functions=lost)
+        assert_verdict("redirected", undone, FAIL, f"enabled_functions of {OLD}")
 
 
 def test_calls_that_the_kernel_would_not_let_us_count_are_no_gap_of_ours() -> None:

@@ -26,6 +26,7 @@ from checks_samples import (
     drop,
     expecting,
     insert,
+    said,
 )
 
 from lpharness.checks import Recording
@@ -135,3 +136,11 @@ def test_a_transition_that_the_host_starved_proves_nothing() -> None:
     shares = {"run_ns": 0, "waited_ns": 100 * SECOND, "guest_ns": None}
     starved = insert(starved, 131, HostShare, **shares)
     assert_verdict("transition", starved, ERROR, "100.0 s of it by the host's doing")
+
+
+def test_a_refusal_is_told_with_what_livepatch_itself_says_of_it() -> None:
+    refused = change(clean(), ModuleLoadTried, errno=22, detail="one of many")
+    words = "livepatch: symbol 'no_such_function' not found in symbol table"
+    result = assert_verdict("transition", said(refused, f"[   16.000000] {words}"), FAIL, "EINVAL")
+    (reason,) = [item for item in result.evidence if item.what == "the kernel's reason"]
+    assert reason.seen == words

@@ -19,8 +19,10 @@ from checks_samples import (
 from lpharness.checks import Recording
 from lpharness.results.model import Verdict
 from lpharness.timeline.events import (
+    ActionTaken,
     EnabledFunctions,
     FunctionBytes,
+    LeftInside,
     ModuleUnloadTried,
     PatchSysfs,
     Probed,
@@ -77,6 +79,22 @@ def test_bytes_of_a_module_that_was_not_there_in_the_baseline_have_nothing_to_ma
     assert_verdict("unloaded", absent, PASS, "nothing of the patch is left")
     loaded = change(absent, Vitals, between(0, 1), modules=("zram",))
     assert_verdict("unloaded", loaded, ERROR, "were not read in the baseline")
+
+
+def test_a_patch_that_cannot_be_disabled_is_told_in_the_kernels_words() -> None:
+    action = f"write 0 to enabled of {MODULE}"
+    fields = {"action": action, "detail": "sh: write error: Device or resource busy"}
+    assert_verdict("unloaded", insert(clean(), 4.1, ActionTaken, exit_status=0, **fields), PASS, "")
+    refused = insert(clean(), 4.1, ActionTaken, exit_status=1, **fields)
+    assert_verdict("unloaded", refused, FAIL, f"disabling of {MODULE}: sh: write error: Device")
+
+
+def test_whoever_is_left_in_code_that_is_gone_is_named() -> None:
+    left = change(
+        clean(), ModuleUnloadTried, inside=(LeftInside(7, "lph_thread", "lph_thread+0x10/0x20"),)
+    )
+    words = f"left inside {MODULE}: lph_thread (7) will return to lph_thread+0x10/0x20"
+    assert_verdict("unloaded", left, FAIL, words)
 
 
 def shadows(before: tuple[str, ...], after: tuple[str, ...], detail: str = "") -> Recording:

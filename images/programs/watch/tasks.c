@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Every task's patch_state, swept from /proc. */
+/* Every task there is, and its patch_state, swept from /proc. */
 
 #include <ctype.h>
 #include <dirent.h>
@@ -167,12 +167,13 @@ static void print_blocker(const struct known *task)
 	printf("}");
 }
 
-static void look_at(int tgid, int pid)
+static void look_at(int tgid, int pid, void *unused)
 {
 	char path[96], text[16];
 	struct known *task;
 	long state;
 
+	(void)unused;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/patch_state", tgid, pid);
 	if (read_file(path, text, sizeof(text)) < 0)
 		return;
@@ -190,7 +191,7 @@ static void look_at(int tgid, int pid)
 	task->state = (signed char)state;
 }
 
-static void each_task(void)
+void each_task(void (*look)(int tgid, int pid, void *data), void *data)
 {
 	struct dirent *process, *thread;
 	DIR *processes = opendir("/proc");
@@ -205,7 +206,7 @@ static void each_task(void)
 		threads = opendir(path);
 		while (threads && (thread = readdir(threads)))
 			if (isdigit((unsigned char)thread->d_name[0]))
-				look_at(atoi(process->d_name), atoi(thread->d_name));
+				look(atoi(process->d_name), atoi(thread->d_name), data);
 		if (threads)
 			closedir(threads);
 	}
@@ -219,7 +220,7 @@ long long tasks_sweep(bool name_blockers)
 	size_t i;
 
 	memset(counts, 0, sizeof(counts));
-	each_task();
+	each_task(look_at, NULL);
 	printf("{\"e\":\"sweep\",\"t\":%lld,\"target\":%d,\"idle\":%d,\"old\":%d,\"new\":%d,\"blockers\":[",
 	       began, table.target, counts[0], counts[1], counts[2]);
 	blockers_printed = 0;

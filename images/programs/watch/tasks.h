@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every task's patch_state, swept from /proc. */
+/* Every task there is, and its patch_state, swept from /proc. */
 #ifndef LPH_WATCH_TASKS_H
 #define LPH_WATCH_TASKS_H
 
 #include <stdbool.h>
+
+/* Call @look for every thread there is. */
+void each_task(void (*look)(int tgid, int pid, void *data), void *data);
 
 /* Forget what was known: a new transition begins towards @target (0 or 1). */
 void tasks_begin(int target);
