@@ -104,3 +104,28 @@ def test_a_wrong_reference_is_found_out_by_a_short_script(
     done = subprocess.run([*LPHARNESS, *words], input=script, capture_output=True, text=True)
     assert done.returncode == 1, done
     assert "differs: lph_d/transition: reference '1', kernel '0'" in done.stdout
+
+
+def test_a_kernel_that_warns_fails_the_sequence() -> None:
+    pair = Pair(OLD)
+    try:
+        with pytest.raises(Discrepancy) as caught:
+            pair.run([Act(Kind.ENTER, "0"), Act(Kind.LOAD, "lph_a", "warn=1")])
+    finally:
+        pair.drop()
+    assert list(caught.value.differ) == ["console"]
+    assert "pre_patch+0x" in caught.value.evidence
+
+
+def test_a_kernel_that_dies_fails_the_sequence() -> None:
+    pair = Pair(OLD)
+    pair.begin()
+    assert pair.stage is not None
+    try:
+        pair.stage.run("echo c >/proc/sysrq-trigger")
+        with pytest.raises(Discrepancy) as caught:
+            pair.step(Act(Kind.LOAD, "lph_a"))
+    finally:
+        pair.drop()
+    assert list(caught.value.differ) == ["guest"]
+    assert "sysrq triggered crash" in caught.value.evidence

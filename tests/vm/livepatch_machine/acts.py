@@ -82,8 +82,9 @@ class World:
         if act.name == TARGET:
             return self.kernel.load_target(TARGET, self.failing)
         key, _, value = act.value.partition("=")
-        failing = {"fail": "vmlinux", "fail_target": TARGET}
-        number = self.kernel.load(PATCHES[act.name], {failing[key]: int(value)} if key else {})
+        fails = {"fail": "vmlinux", "fail_target": TARGET}
+        failing = {fails[key]: int(value)} if key in fails else {}
+        number = self.kernel.load(PATCHES[act.name], failing)
         if not number:
             self.failing[act.name] = int(value) if key == "fail_target" else 0
         return number

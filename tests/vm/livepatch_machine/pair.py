@@ -60,7 +60,7 @@ class Pair:
     def __init__(self, kernel: str, make_world: WorldMaker = World) -> None:
         self._kernel = kernel
         self._make_world = make_world
-        self._stage: Stage | None = None
+        self.stage: Stage | None = None
         self.world = World(Release(0, 0))
         self.tally = Tally()
         self.acts: list[Act] = []
@@ -69,11 +69,11 @@ class Pair:
 
     def begin(self) -> None:
         """Begin a sequence: nothing is loaded, CPU 1 is offline."""
-        if self._stage is None:
-            self._stage = Stage(self._kernel)
+        if self.stage is None:
+            self.stage = Stage(self._kernel)
             self.tally.guests += 1
-            self._stage.step(str(Act(Kind.CPU, "0")))
-        self.world = self._make_world(Release.parse(self._stage.release))
+            self.stage.step(str(Act(Kind.CPU, "0")))
+        self.world = self._make_world(Release.parse(self.stage.release))
         self.acts, self._stalls = [], []
         self.tally.sequences += 1
 
@@ -84,7 +84,7 @@ class Pair:
             Discrepancy: they differ, or the kernel is not well.
             Late: the step cannot be judged.
         """
-        assert self._stage is not None
+        assert self.stage is not None
         number = self.world.do(act)
         stalls = self.world.kernel.transition is not None
         self.acts.append(act)
@@ -92,10 +92,10 @@ class Pair:
         self.tally.steps += 1
         reference = view.of_reference(self.world, number)
         try:
-            seen = self._stage.step(f"{'stalls ' if stalls else ''}{act}")
+            seen = self.stage.step(f"{'stalls ' if stalls else ''}{act}")
         except GuestError as error:
             raise self._discrepancy({"guest": ("alive", str(error))}) from error
-        if found := self._stage.findings():
+        if found := self.stage.findings():
             raise self._discrepancy({"console": ("quiet", "; ".join(found))})
         if SIGNALLED in seen["log"]:
             self.tally.late += 1
@@ -107,7 +107,7 @@ class Pair:
 
     def end(self) -> None:
         """Take everything off again, step by step, each compared as well."""
-        if self._stage is None:
+        if self.stage is None:
             return
         try:
             for _ in range(3):  # who is disabled first may leave others to disable
@@ -135,13 +135,13 @@ class Pair:
 
     def drop(self) -> None:
         """Let go of the guest; the next sequence gets a fresh one."""
-        if self._stage is not None:
-            self._stage.close()
-            self._stage = None
+        if self.stage is not None:
+            self.stage.close()
+            self.stage = None
 
     def _discrepancy(self, differ: dict[str, tuple[str, str]]) -> Discrepancy:
-        assert self._stage is not None
+        assert self.stage is not None
         bad = {"guest", "console"} & set(differ)
-        evidence = self._stage.console() if bad else ""
+        evidence = self.stage.console() if bad else ""
         self.drop()
         return Discrepancy(self.acts, self._stalls, differ, evidence)

@@ -6,6 +6,8 @@ import functools
 import json
 import queue
 import shutil
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pytest
 from guest_support import soon
 
 from lpharness.base.cache import Cache
-from lpharness.base.errors import DeadlineExpired, HostError
+from lpharness.base.deadline import Deadline
+from lpharness.base.errors import DeadlineExpired, GuestError, HostError
 from lpharness.base.hashing import identity, sha256_file
 from lpharness.console import Classifier
 from lpharness.engine import kbuild
@@ -71,6 +74,8 @@ class Stage:
         self._classifier = Classifier()
         self._guest = backend().start(spec, deadline=soon())
         self._lines = 0
+        self._grown = threading.Event()
+        self._guest.on_console(lambda _: self._grown.set())
         transport = self._guest.transport
         for path in files:
             mode = 0o644 if path.suffix == ".ko" else 0o755
@@ -95,7 +100,14 @@ class Stage:
                     continue
                 condition, why = self._guest.condition()
                 raise DeadlineExpired(f"no answer to {line!r}: {condition}, {why}") from None
+            if answer["log"]:
+                self._await_console(answer["log"][-1])
             return answer
+
+    def run(self, command: str) -> None:
+        """Run a command in the guest, whatever comes of it."""
+        with suppress(GuestError):
+            self._guest.transport.run(command, deadline=Deadline.after(5))
 
     def findings(self) -> list[str]:
         """Return what the console told since the last time that is not part of a healthy life."""
@@ -122,6 +134,15 @@ class Stage:
         from lpharness.guests.condition import DEAD
 
         return self._guest.condition()[0] not in DEAD
+
+    def _await_console(self, said: str) -> None:
+        """Wait for the console to have got as far as the log, for a while."""
+        deadline = Deadline.after(5)
+        while deadline.remaining() > 0:
+            self._grown.clear()
+            if any(line.text.endswith(said) for line in self._guest.console[self._lines :]):
+                return
+            self._grown.wait(deadline.remaining())
 
     def _hear(self, data: bytes) -> None:
         *lines, self._unread = (self._unread + data).split(b"\n")

@@ -45,6 +45,10 @@ static int fail_target;
 module_param(fail_target, int, 0644);
 MODULE_PARM_DESC(fail_target, "errno of pre_patch for the target module");
 
+static int warn;
+module_param(warn, int, 0444);
+MODULE_PARM_DESC(warn, "whether pre_patch for vmlinux warns, as a kernel that is not well does");
+
 static void tell(struct klp_object *object, const char *what)
 {
 	pr_info("lph-callback: %s %s %s\n", THIS_MODULE->name, object->name ?: "vmlinux", what);
@@ -53,6 +57,7 @@ static void tell(struct klp_object *object, const char *what)
 static int __maybe_unused pre_patch(struct klp_object *object)
 {
 	tell(object, "pre_patch");
+	WARN_ON(warn && !object->name);
 	return object->name ? -fail_target : -fail;
 }
 
