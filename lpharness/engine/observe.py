@@ -50,6 +50,7 @@ class _VitalsSaid(Struct):
     modules: tuple[str, ...]
     files: int
     tasks: int
+    slab_kb: int | None = None
     witness: int | None = None
 
 
@@ -106,6 +107,7 @@ class Observer:
             modules=told.modules,
             files=told.files,
             tasks=told.tasks,
+            slab_kb=told.slab_kb,
         )
         self._recorder.add(event)
         return event

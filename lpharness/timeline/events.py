@@ -107,6 +107,8 @@ class Vitals(Event, frozen=True, kw_only=True, tag="vitals"):
     """Open files of all processes, ``/proc/sys/fs/file-nr``."""
     tasks: int | None = None
     """Tasks there are, the second number in ``/proc/loadavg``'s fourth field."""
+    slab_kb: int | None = None
+    """Memory in slabs that cannot be reclaimed, ``SUnreclaim`` of ``/proc/meminfo``."""
 
 
 # --- the livepatch -------------------------------------------------------------------------

@@ -103,6 +103,7 @@ class Tale:
             modules=modules,
             files=400,
             tasks=60,
+            slab_kb=9000,
         )
 
     def probe(self, at: float, state: str, stdout: str) -> None:
