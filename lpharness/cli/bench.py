@@ -64,6 +64,14 @@ def build(
     _show(measure(kernel, repeat, whole_kernel=whole_kernel, progress=progress), as_json=json)
 
 
+@app.command()
+def simulate(repeat: _Repeat = 5, json: _Json = False) -> None:
+    """Simulated transitions: events a second, a million tasks, memory."""
+    from lpharness.bench.simulate import measure
+
+    _show(measure(repeat, TerminalProgress()), as_json=json)
+
+
 app.command()(coexistence)
 app.command()(faults)
 app.command()(fixes)

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write the reports of a run again: HTML, JUnit, KTAP, Markdown."),
     "vmcore": ("vmcore", "Read a guest's kept memory: who died, which livepatches, who waits."),
     "shell": ("shell", "A guest to look around in."),
+    "simulate": ("simulate", "Simulate a transition under five consistency models."),
     "bench": ("bench", "Measure lpharness itself on this machine."),
 }
 

@@ -1,0 +1,28 @@
+"""The columns of a simulated machine's tables."""
+
+from __future__ import annotations
+
+# --- of a context
+KIND, GROUP, PC, STATE, IN_KERNEL, LEFT, WAKE_AT = range(7)
+VERSION = 7  # which it calls where a model goes by context; the kernel's patch_state
+MOVED_AT = 8
+HOME = 9  # its CPU
+NEXT = 10  # who is behind it in its CPU's queue; -1 for nobody
+SEED1, SEED2 = 11, 12
+SEEN = 13  # versions called since it entered the kernel, or began its round: bit 0 old, bit 1 new
+SAW_NEW = 14  # whether an earlier syscall or round called the version to which tasks move
+BLOCKED_AT = 15  # the try at which it was last in the way; 0 for never
+DEPTH = 16
+FRAMES = 17  # the first of its stack's columns, outermost first
+
+# --- of a CPU
+CURRENT, HEAD, TAIL, PIECE, USED, PARKED_AT, STOP_WANTED, STOLEN_UNTIL, IRQ_END = range(9)
+END = 9  # when the current task's piece of work is done
+ARMED = 10  # whether a CPU_END event is under way: it comes no later than END
+IRQ_VERSION = 11  # kGraft's universe of interrupts
+CPU_FIELDS = 12
+
+# --- of a step of a program, a function, an event
+OP, ARG, JUMP = range(3)
+IN_PATCH, FUNCTION_VERSION = range(2)  # the latter where a model redirects function by function
+TIME, KEY, WHO = range(3)
