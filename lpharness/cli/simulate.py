@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from lpharness.simulation.fit import Fitted
+    from lpharness.simulation.fleet import Rollout
     from lpharness.simulation.outcome import Outcome
-    from lpharness.simulation.sweep import Swept
+    from lpharness.simulation.scenario import Fleet, Scenario
+    from lpharness.simulation.sweep import Job, Swept
 
 app = typer.Typer(add_completion=False)
 
@@ -34,8 +37,12 @@ class Model(StrEnum):
 @app.command()
 def simulate(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A TOML file, or a bundled one's name.")
-    ],
+        str, typer.Argument(metavar="[SCENARIO]", help="A TOML file, or a bundled one's name.")
+    ] = "",
+    fit: Annotated[
+        Path | None,
+        typer.Option(metavar="TRIAL", help="Fit the scenario to a recording: a trial's folder."),
+    ] = None,
     model: Annotated[
         list[Model] | None, typer.Option("-m", "--model", help="Only these models.")
     ] = None,
@@ -56,6 +63,8 @@ def simulate(
 
     Examples: lpharness simulate mixed
 
+    lpharness simulate --fit results/latest/TRIAL -m hybrid -n 20
+
     lpharness simulate ./mine.toml -m kpatch -m hybrid --sweep cpus=1,4,16,64 -j 2 -o out
 
     The same scenario, model and seed give the same figures always. Needs numpy, and numba to be
@@ -63,36 +72,54 @@ def simulate(
 
     Exit status: 0 it was simulated, whatever came of it; 2 bad input.
     """
-    found = _simulate(
-        scenario, [each.value for each in model or Model], seed, repeat, sweep, jobs, output
-    )
+    _need_numpy()
+    from lpharness.simulation.sweep import plan
+
+    chosen, fitted = _chosen(scenario, fit)
+    models = [each.value for each in model or Model]
+    if chosen.fleet is not None:
+        _reject_sweep(sweep)
+        repeat = max(repeat, chosen.fleet.samples)
+    found = _carry_out(plan(chosen, models, range(seed, seed + repeat), sweep), jobs, output)
+    rollouts = [] if chosen.fleet is None else _roll_out(chosen.fleet, found, seed)
     if json:
-        print_json({"simulations": found})
+        print_json({"simulations": found, "fitted": fitted, "rollouts": rollouts})
         return
     console = answers()
+    if rollouts:
+        console.print(_fleet_table(rollouts))
+        return
     console.print(_table(found))
     console.print(_meetings(found))
     for each in found:
         _tell_blockers(each.outcome)
+    if fitted is not None:
+        _tell_fit(fitted, found)
 
 
-def _simulate(
-    name: str,
-    models: list[str],
-    seed: int,
-    repeat: int,
-    sweep: str,
-    jobs: int,
-    output: Path | None,
-) -> list[Swept]:
-    _need_numpy()
+def _chosen(name: str, trial: Path | None) -> tuple[Scenario, Fitted | None]:
+    """Return the scenario that is asked for, and how it was fitted if it was."""
     from lpharness.base.errors import InputError
-    from lpharness.simulation.scenario import load
-    from lpharness.simulation.sweep import carry_out, plan
+    from lpharness.simulation.fit import fit
+    from lpharness.simulation.scenario import bundled, load
+
+    if bool(name) == (trial is not None):
+        raise InputError(
+            "give a scenario, or --fit and a trial's folder",
+            hint=f"bundled scenarios: {', '.join(bundled())}",
+        )
+    if trial is None:
+        return load(name), None
+    fitted = fit(trial)
+    return fitted.scenario, fitted
+
+
+def _carry_out(work: list[Job], jobs: int, output: Path | None) -> list[Swept]:
+    from lpharness.base.errors import InputError
+    from lpharness.simulation.sweep import carry_out
 
     if output is not None and output.exists():
         raise InputError(f"{output} is there already", hint="name a new folder")
-    work = plan(load(name), models, range(seed, seed + repeat), sweep)
     with TerminalProgress().step(f"simulating {len(work)} transitions") as step:
         found = []
         for each in carry_out(work, jobs):
@@ -101,6 +128,58 @@ def _simulate(
     if output is not None:
         _write(found, output)
     return found
+
+
+def _reject_sweep(sweep: str) -> None:
+    from lpharness.base.errors import InputError
+
+    if sweep:
+        raise InputError("a fleet cannot be swept", hint="take [fleet] out of the scenario")
+
+
+def _roll_out(fleet: Fleet, found: Sequence[Swept], seed: int) -> list[Rollout]:
+    from lpharness.simulation.fleet import roll_out
+
+    samples: dict[str, list[Outcome]] = {}
+    for each in found:
+        samples.setdefault(each.outcome.model, []).append(each.outcome)
+    return [roll_out(fleet, model, outcomes, seed) for model, outcomes in samples.items()]
+
+
+def _fleet_table(rollouts: Sequence[Rollout]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim")
+    table.add_column("model")
+    for column in ("patched live", "stalled", "untouched", "waves", "downtime avoided", "took"):
+        table.add_column(column, justify="right")
+    for it in rollouts:
+        stopped = "" if it.stopped_after is None else ", then stopped"
+        table.add_row(
+            it.model,
+            f"{it.patched:,}",
+            f"{it.stalled:,}",
+            f"{it.untouched:,}",
+            f"{len(it.waves)}{stopped}",
+            f"{it.downtime_avoided_s / 3600:,.0f} h",
+            f"{it.took_s / 60:.1f} min",
+        )
+    return table
+
+
+def _tell_fit(fitted: Fitted, found: Sequence[Swept]) -> None:
+    """Set the simulated hybrid beside the transition that was measured."""
+    from statistics import median
+
+    times = [it.outcome.completed_s for it in found if it.outcome.model == Model.HYBRID]
+    over = [time for time in times if time is not None]
+    console = answers()
+    console.print(
+        f"hybrid: measured {_seconds(fitted.measured_s)}, "
+        f"simulated {_seconds(median(over) if over else None)} (median of {len(over)} that ended)"
+    )
+    for assumption in fitted.assumed:
+        console.print(f"  assumed: {assumption}", style="dim", markup=False)
 
 
 def _need_numpy() -> None:

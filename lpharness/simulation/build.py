@@ -155,6 +155,7 @@ def _seed(machine: Machine, seed: int) -> None:
 def _first_events(machine: Machine, scenario: Scenario, seed: int) -> None:
     """Spread the tasks' starts over the time before the patch; disturbers come by their rates."""
     tasks, cpus = int(machine.g[codes.TASKS]), int(machine.g[codes.CPUS])
+    machine.g[codes.CLOCK_PHASE] = np.random.default_rng((seed, 2)).integers(0, 1_000_000_000)
     settle = nanoseconds(scenario.settle)
     random = np.random.default_rng((seed, 1))
     starts = random.integers(0, max(1, settle * 4 // 5), tasks)

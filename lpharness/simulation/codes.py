@@ -55,5 +55,6 @@ SYSCALLS_BEFORE, SYSCALLS_DURING = range(31, 33)
 ORDER = 33  # events that were ever queued
 ALIVE = 34  # two: frames of patched functions on all stacks, old and new
 LINGER = 36  # how long the machine is watched after a transition is over
-MIXED = 37  # one for each of MEETINGS
+CLOCK_PHASE = 37  # how far the kernel's clock was into a second when the simulation began
+MIXED = 38  # one for each of MEETINGS
 SCALARS = MIXED + len(MEETINGS)

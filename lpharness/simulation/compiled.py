@@ -22,28 +22,44 @@ INTERPRETED_BY = "LPHARNESS_SIMULATION_INTERPRETED"
 """Set in the environment: interpret even where numba is there."""
 
 
-def _compiler() -> Callable[[Callable[_P, _R]], Callable[_P, _R]] | None:
-    """Return numba's compiler, with a cache for exactly these sources; ``None`` if there is none.
+def _prepare() -> bool:
+    """Return whether there is a compiler; give it a cache for exactly these sources.
 
     numba looks only at the file of a function, not at those that it calls, so that a cache beside
     the sources would outlive a change of them.
     """
     if os.environ.get(INTERPRETED_BY) or find_spec("numba") is None:
-        return None
+        return False
     import numba
 
     sources = sorted(Path(__file__).parent.rglob("*.py"))
     key = identity(numba.__version__, *(path.read_bytes() for path in sources))
     numba.config.CACHE_DIR = str(cache_root() / "simulation" / key)  # type: ignore[attr-defined]
-    return cast("Callable[[Callable[_P, _R]], Callable[_P, _R]]", numba.njit(cache=True))
+    return True
 
 
-_COMPILER = _compiler()
-
-COMPILES = _COMPILER is not None
+COMPILES = _prepare()
 """Whether this process compiles."""
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function when it is first called, and keep the result for other processes."""
-    return function if _COMPILER is None else _COMPILER(function)
+    """Compile a function for those that are compiled; Python itself cannot call it then.
+
+    A door for Python would have to take the whole machine apart, and take longer to compile than
+    the function.
+    """
+    if not COMPILES:
+        return function
+    import numba
+
+    compiler = numba.njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return cast("Callable[_P, _R]", compiler(function))
+
+
+def compiled_entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function, and keep the result for other processes; Python can call it."""
+    if not COMPILES:
+        return function
+    import numba
+
+    return cast("Callable[_P, _R]", numba.njit(cache=True)(function))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lpharness.simulation import codes, cpus, fields, stopping
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_entry
 from lpharness.simulation.events import drop_first, push
 from lpharness.simulation.machine import Machine
 from lpharness.simulation.models import hybrid, immediate, rules
 from lpharness.simulation.waking import wake
 
 
-@compiled
+@compiled_entry
 def run(m: Machine, until: int) -> None:
     """Let the machine live till ``until``, or a while after the transition is over.
 

@@ -82,6 +82,21 @@ class Tasks(Struct, forbid_unknown_fields=True, frozen=True):
     kind: Literal["user", "kthread"] = "user"
 
 
+class Fleet(Struct, forbid_unknown_fields=True, frozen=True):
+    """Many such machines, patched in waves."""
+
+    waves: list[int]
+    """Machines of each."""
+    watch: str = "10min"
+    """How long a wave is watched before the next begins."""
+    stop_at: float = 0.05
+    """The share of a wave that may stall; if more do, no further wave begins."""
+    reboot: str = "3min"
+    """How long a machine is down that is rebooted instead."""
+    samples: int = 40
+    """Transitions that are simulated, for machines to be drawn from."""
+
+
 class Scenario(Struct, forbid_unknown_fields=True, frozen=True):
     """All that a simulation is given besides the model and the seed."""
 
@@ -90,6 +105,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True):
     tasks: list[Tasks]
     about: str = ""
     machine: Machine = Machine()
+    fleet: Fleet | None = None
     settle: str = "1s"
     """How long the machine runs before the patch comes; tasks start spread over that time."""
     limit: str = "60s"

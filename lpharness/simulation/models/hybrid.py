@@ -19,7 +19,6 @@ from lpharness.simulation.machine import (
 )
 from lpharness.simulation.waking import wake
 
-RETRY_NS = 1_000_000_000
 SIGNALS_TIMEOUT = 15
 """After so many tries, and then each time as many, the kernel wakes and signals who lags behind."""
 
@@ -76,7 +75,20 @@ def work(m: Machine, now: int) -> None:
     if tries > 0 and tries % 15 == 0:
         send_signals(m, now)
     m.g[codes.TRIES] = tries + 1
-    push(m, now + 1_000_000_000, codes.WORK, 0)
+    push(m, next_try(m, now), codes.WORK, 0)
+
+
+@compiled
+def next_try(m: Machine, now: int) -> int:
+    """``round_jiffies_relative(HZ)``: in a second, rounded to whole ones of the kernel's clock.
+
+    ``round_jiffies_common`` (``kernel/time/timer.c``) rounds up from a quarter on, so that the next
+    try comes after 0.75 to 1.75 seconds.
+    """
+    clock = now + int(m.g[codes.CLOCK_PHASE]) + 1_000_000_000
+    over = clock % 1_000_000_000
+    rounded = clock - over if over < 250_000_000 else clock - over + 1_000_000_000
+    return rounded - int(m.g[codes.CLOCK_PHASE])
 
 
 @compiled

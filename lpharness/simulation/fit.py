@@ -1,0 +1,182 @@
+"""A scenario from a trial's recording: as many tasks, the same rates, the same long sleeps.
+
+What a recording does not tell is assumed, and `Fitted.assumed` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from msgspec import Struct
+
+from lpharness.base.errors import InputError
+from lpharness.results.clock import GuestClock
+from lpharness.results.figures import transitions
+from lpharness.results.folder import TrialFolder
+from lpharness.simulation.scenario import Kernel, Machine, Patch, Scenario, Tasks
+from lpharness.timeline.events import (
+    CallsCounted,
+    Event,
+    TasksSampled,
+    TransitionMarked,
+    WorkloadBegan,
+    WorkloadSample,
+)
+
+_SECOND = 1_000_000_000
+_BUSY_NS = 1_000_000
+"""A worker whose operation takes longer is taken to sleep for the most of it."""
+_ASSUMED = (
+    "2 CPUs, as guests have unless told otherwise",
+    "an operation of a worker takes half its time in user mode",
+    "an operation of more than 1 ms sleeps outside the patched functions for 9 tenths of it",
+    "all other tasks sleep outside the patched functions, a second on average",
+)
+
+
+class Fitted(Struct, frozen=True):
+    """A scenario, what was measured of the same, and what had to be assumed."""
+
+    scenario: Scenario
+    measured_s: float | None
+    """Guest seconds of the first transition to the patch; ``None`` if it did not complete."""
+    assumed: tuple[str, ...] = _ASSUMED
+
+
+class _Sleeper(Struct):
+    function: str
+    first_ns: int
+    last_ns: int
+
+
+def fit(folder: Path) -> Fitted:
+    """Return the scenario of a trial's folder.
+
+    Raises:
+        InputError: it is no recording, or one without a transition under load.
+    """
+    trial = TrialFolder(folder)
+    name, events = trial.load().id, trial.events()
+    clock = GuestClock(events)
+    moves = [move for move in transitions(events, clock) if move.direction == "patching"]
+    functions = sorted({e.function for e in events if isinstance(e, CallsCounted)})
+    if not moves or not functions:
+        raise InputError(
+            f"{folder}: no transition to fit a scenario to",
+            hint="name the folder of a trial whose patch was loaded and whose calls were counted",
+        )
+    before = list(takewhile(lambda event: not isinstance(event, TransitionMarked), events))
+    ended = moves[0].ended_ns
+    during = [
+        e for e in events if moves[0].began_ns <= clock.of(e) <= (ended or clock.of(events[-1]))
+    ]
+    groups = [*_workers(before, functions), *_sleepers(during, clock, functions)]
+    rest = _tasks(events) - sum(group.count for group in groups)
+    if rest > 0:
+        groups.append(Tasks(name="others", count=rest, program=_others()))
+    scenario = Scenario(
+        name=f"{name.case}, {name.workload or 'no workload'}",
+        about=f"fitted to a trial on {name.kernel}",
+        machine=Machine(cpus=2, kernel=Kernel(resched_switches=not name.kernel.startswith("6.1."))),
+        patch=Patch(functions=functions),
+        tasks=groups,
+    )
+    return Fitted(scenario, moves[0].seconds)
+
+
+def _tasks(events: Sequence[Event]) -> int:
+    """Return how many tasks there were."""
+    counts = [e.unpatched + e.patched for e in events if isinstance(e, TasksSampled)]
+    return max(counts, default=1)
+
+
+def _workers(before: Sequence[Event], functions: Sequence[str]) -> list[Tasks]:
+    """Return the workloads' workers, with the rates that they had before the patch."""
+    groups = []
+    for began in (event for event in before if isinstance(event, WorkloadBegan)):
+        cycle = _cycle_ns(before, began.workload)
+        if cycle is None:
+            continue
+        calls = _calls_per_second(before, functions)
+        share = {
+            f: min(1.0, calls.get(f, 0.0) * cycle / _SECOND / began.workers) for f in functions
+        }
+        groups.append(
+            Tasks(name=began.workload, count=began.workers, program=_worker(cycle, share))
+        )
+    return groups
+
+
+def _cycle_ns(before: Iterable[Event], workload: str) -> int | None:
+    """Return the mean time of one operation of one worker."""
+    spans: dict[int, tuple[int, int, int, int]] = {}
+    for event in before:
+        if isinstance(event, WorkloadSample) and event.workload == workload:
+            at, done = event.guest_ns or event.host_ns, event.operations
+            first_at, first_done, _, _ = spans.get(event.worker, (at, done, at, done))
+            spans[event.worker] = (first_at, first_done, at, done)
+    took = sum(last - first for first, _, last, _ in spans.values())
+    done = sum(last - first for _, first, _, last in spans.values())
+    return took // done if took > 0 and done > 0 else None
+
+
+def _calls_per_second(before: Iterable[Event], functions: Sequence[str]) -> dict[str, float]:
+    return {
+        event.function: event.hits * _SECOND / event.window_ns
+        for event in before
+        if isinstance(event, CallsCounted)
+        and event.side == "old"
+        and event.window_ns > 0
+        and event.function in functions
+    }
+
+
+def _worker(cycle: int, share: dict[str, float]) -> str:
+    awake = cycle if cycle <= _BUSY_NS else cycle // 10
+    calls = [name for name, part in share.items() if part > 0]
+    piece = max(1, awake // 2 // (len(calls) + 1))
+    lines = [f"user exponential {max(1, awake // 2)}ns", "syscall", f"run exponential {piece}ns"]
+    for name in calls:
+        lines += [f"maybe {share[name]:.4f}", f"call {name}", f"run exponential {piece}ns"]
+        lines += ["end", "end"]
+    if cycle > awake:
+        lines.append(f"sleep exponential {cycle - awake}ns")
+    return "\n".join([*lines, "end"])
+
+
+def _sleepers(during: Iterable[Event], clock: GuestClock, functions: Sequence[str]) -> list[Tasks]:
+    """Return the tasks that were seen asleep in a patched function, for as long as they were."""
+    seen: dict[int, _Sleeper] = {}
+    for event in during:
+        for blocker in event.blockers if isinstance(event, TasksSampled) else ():
+            names = {frame.partition("+")[0] for frame in blocker.stack}
+            inside = next((name for name in functions if name in names), None)
+            if inside is None or blocker.state not in ("S", "D"):
+                continue
+            at = clock.of(event)
+            seen.setdefault(blocker.pid, _Sleeper(inside, at, at)).last_ns = at
+    return [_sleeper(pid, sleeper) for pid, sleeper in sorted(seen.items())]
+
+
+def _sleeper(pid: int, sleeper: _Sleeper) -> Tasks:
+    """A task that falls asleep in the function before the patch comes and leaves it as seen.
+
+    Tasks start up to 0.8 s into the second before the patch, this one at 0.4 s on average.
+    """
+    asleep = max(1, sleeper.last_ns - sleeper.first_ns)
+    program = f"""
+user 1ms
+syscall
+  call {sleeper.function}
+    run 10us
+    block {_SECOND * 6 // 10 + asleep}ns
+  end
+end
+"""
+    return Tasks(name=f"sleeper-{pid}", count=1, program=program)
+
+
+def _others() -> str:
+    return "user 20us\nsyscall\nrun 5us\nsleep exponential 1s\nend"
