@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from lpharness.base.cache import cache_root
 from lpharness.base.hashing import identity
@@ -52,7 +52,8 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function
     import numba
 
-    compiler = numba.njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    njit: Any = numba.njit  # its types do not tell of these two options
+    compiler = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     return cast("Callable[_P, _R]", compiler(function))
 
 

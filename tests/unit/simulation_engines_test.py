@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import simulation_support as support
@@ -14,6 +13,7 @@ import msgspec
 
 from lpharness.simulation import codes
 from lpharness.simulation.compiled import COMPILES, INTERPRETED_BY
+from lpharness.simulation.outcome import Outcome
 from lpharness.simulation.simulate import simulate
 
 _COMPILED = """
@@ -32,7 +32,7 @@ sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
 @pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
-def test_compiled_and_interpreted_agree(tmp_path: Path) -> None:
+def test_compiled_and_interpreted_agree() -> None:
     assert not COMPILES
     scenario = support.small()
     environment = {key: value for key, value in os.environ.items() if key != INTERPRETED_BY}
@@ -44,6 +44,4 @@ def test_compiled_and_interpreted_agree(tmp_path: Path) -> None:
         check=True,
     )
     interpreted = [simulate(scenario, model, seed) for model in codes.MODELS for seed in (1, 2)]
-    assert msgspec.json.decode(compiled.stdout) == msgspec.to_builtins(
-        interpreted, builtin_types=()
-    )
+    assert msgspec.json.decode(compiled.stdout, type=list[Outcome]) == interpreted
