@@ -259,6 +259,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """C files beside ``case.toml``, for the guest: ``x.c`` is called there as ``/case/x``."""
     companions: tuple[str, ...] = ()
     """C files beside ``case.toml``, for the guest's kernel: ``x.c`` is there ``/case/x.ko``."""
+    boot_files: bool = False
+    """Whether the guest has its kernel's image and its own initramfs in ``/case``."""
     actions: tuple[Action, ...] = field(default=(), name="action")
     pace: Pace = Pace()
     target: Target | None = None

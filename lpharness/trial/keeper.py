@@ -15,10 +15,12 @@ from lpharness.base.errors import GuestDied, GuestError
 from lpharness.guests.contract import Backend, Condition, Guest, GuestSpec, Start
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import Provenance, Trial, TrialId
-from lpharness.timeline.events import GuestEnded, GuestStarted, Phase, PhaseBegan
+from lpharness.timeline.events import GuestEnded, GuestStarted, Phase, PhaseBegan, Vitals
 from lpharness.timeline.recorder import Recorder
 
 _START_S = 180.0
+_ASKED_S = 20.0
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 OnPhase = Callable[[TrialId, Phase], None]
 
@@ -119,7 +121,28 @@ def post_mortem(error: GuestError, guest: Guest, recorder: Recorder) -> str:
         condition, detail = Condition(error.condition), str(error)
     else:
         condition, detail = guest.condition()
+    if condition is Condition.ALIVE and (other := _other_life(guest, recorder)):
+        recorder.add(GuestEnded(host_ns=recorder.now(), condition=Condition.RESET, detail=other))
+        return f"{error}: {other}"
     if condition in (Condition.ALIVE, Condition.COMMAND_HANGS):
         return f"{error}; the guest is {condition}"
     recorder.add(GuestEnded(host_ns=recorder.now(), condition=condition, detail=detail))
     return f"{error}: {detail}" if detail not in str(error) else str(error)
+
+
+def _other_life(guest: Guest, recorder: Recorder) -> str:
+    """Say that a guest which answers is not the one that was patched: its kernel began anew.
+
+    The machine's monitor knows nothing of a kernel that starts another one itself (kexec).
+    """
+    vitals = recorder.last(Vitals)
+    if vitals is None:
+        return ""
+    try:
+        told = guest.transport.get(_BOOT_ID, deadline=Deadline.after(_ASKED_S))
+    except GuestError:
+        return ""
+    boot_id = told.decode(errors="replace").strip()
+    if not boot_id or boot_id == vitals.boot_id:
+        return ""
+    return f"it lives another life: its boot id was {vitals.boot_id} and is {boot_id}"

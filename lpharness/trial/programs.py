@@ -52,3 +52,14 @@ def put_programs(programs: Sequence[Path], transport: Transport, deadline: Deadl
     transport.run(["mkdir", "-p", FOLDER], deadline=deadline)
     for program in programs:
         transport.put(program, f"{FOLDER}/{program.name}", mode=0o755, deadline=deadline)
+
+
+def put_boot_files(image: Path, initramfs: Path, transport: Transport, deadline: Deadline) -> None:
+    """Put a guest's own kernel and initramfs into it.
+
+    Raises:
+        GuestError: the guest refused.
+    """
+    transport.run(["mkdir", "-p", FOLDER], deadline=deadline)
+    transport.put(image, f"{FOLDER}/vmlinuz", deadline=deadline)
+    transport.put(initramfs, f"{FOLDER}/initrd", deadline=deadline)

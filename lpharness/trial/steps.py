@@ -11,7 +11,7 @@ from lpharness.guests.contract import Guest
 from lpharness.timeline.events import ActionTaken, Note, Phase
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
-from lpharness.trial.programs import put_programs
+from lpharness.trial.programs import put_boot_files, put_programs
 from lpharness.workloads.files import put_files
 
 _BACKGROUND = "setsid /bin/sh </dev/null >/dev/null 2>&1 -c "
@@ -30,6 +30,11 @@ class Steps:
     def _set_up(self) -> None:
         files = (*self._plan.programs, *self._plan.companions)
         put_programs(files, self._guest.transport, self._soon())
+        if self._case.boot_files:
+            spec = self._guest.spec
+            put_boot_files(
+                spec.kernel.image, spec.image.initramfs, self._guest.transport, self._soon(20)
+            )
         put_files(self._plan.workload_files, self._guest.transport, self._soon(20))
         for command in self._case.setup:
             self._act(f"setup: {command}", command)

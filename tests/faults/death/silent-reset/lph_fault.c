@@ -9,7 +9,6 @@
 
 static int lph_show(struct seq_file *m, void *v)
 {
-	outb(0x06, 0xcf9);
 	outb(0xfe, 0x64);
 	mdelay(1000);
 	seq_puts(m, "patched\n");
