@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-_MOST = 20.0
+_MOST = 3.0
 
 
 def host_busyness() -> float:
-    """Return how many wait for each CPU: 1 on a host that has CPUs to spare, 20 at most.
+    """Return how many wait for each CPU: 1 on a host that has CPUs to spare, 3 at most.
 
-    For deadlines, which tell a guest that hangs from one that is slow.
+    For deadlines, which tell a guest that hangs from one that is slow: a longer one makes each hang
+    cost more.
     """
     try:
         load = os.getloadavg()[0]
