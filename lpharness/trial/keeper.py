@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from lpharness import __version__
+from lpharness.base.busyness import host_busyness
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestDied, GuestError
 from lpharness.guests.contract import Backend, Condition, Guest, GuestSpec, Start
@@ -72,7 +73,7 @@ def start_guest(
         spec,
         console_log=folder.console_path,
         fresh=fresh,
-        deadline=Deadline.after(_START_S),
+        deadline=Deadline.after(_START_S * host_busyness()),
     )
     start = guest.start
     recorder.add(
