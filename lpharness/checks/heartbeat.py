@@ -13,7 +13,7 @@ from lpharness.checks.contract import Recording
 from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
-from lpharness.results.model import CheckResult
+from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import CpuBeats, Heartbeat, HeartbeatBegan, Phase
 
 _FACTOR = 4
@@ -75,7 +75,8 @@ def check_heartbeat(recording: Recording) -> CheckResult:
     longest = max(later, key=lambda gap: gap.own_ns, default=None)
     if longest is not None and not over:
         what = f"longest stand-still of a CPU since the load: CPU {longest.cpu}"
-        ledger.right(what, longest.told, longest.at, wanted=bounds.wanted(longest))
+        wanted, margin = bounds.wanted(longest), bounds.margin(longest)
+        ledger.right(what, longest.told, longest.at, wanted=wanted, margin=margin)
     summary = f"no CPU stood still for longer than {_ms(longest.own_ns)}" if longest else ""
     return ledger.result(summary, died=story.died)
 
@@ -90,6 +91,10 @@ class _Bounds:
     def of(self, gap: Gap) -> int:
         floors = _BLIND_FLOOR_NS if gap.blind else _FLOOR_NS
         return max(floors[self._accelerator], _FACTOR * self._usual)
+
+    def margin(self, gap: Gap) -> Margin:
+        name = "a CPU's stand-still" + (", the host's share unknown" if gap.blind else "")
+        return Margin(name=name, measured=gap.own_ns / 1e9, bound=self.of(gap) / 1e9)
 
     def wanted(self, gap: Gap) -> str:
         bound = _ms(self.of(gap))
@@ -171,7 +176,8 @@ def _blame(
         what, seen = f"all CPUs stood still in the phase {where}", longest.told
     if longest.open:
         seen += "; it has not come back"
-    ledger.wrong(what, seen, longest.at, wanted=bounds.wanted(longest))
+    wanted, margin = bounds.wanted(longest), bounds.margin(longest)
+    ledger.wrong(what, seen, longest.at, wanted=wanted, margin=margin)
 
 
 def _tell_hosts_doing(gaps: Sequence[Gap], ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Chapter, Story
+from lpharness.results.model import Margin
 from lpharness.timeline.events import Phase, WorkloadSample
 
 _FEW = 100
@@ -44,7 +45,14 @@ def judge_pace(story: Story, workload: str, ledger: Ledger) -> None:
             f"were usual before: {fastest / usual:.2f} times as fast"
         )
         wanted = f"at least 1/{most:g} of before, for half of the time at least"
-        ledger.hold(what, fastest * most >= usual, seen, wanted, reports[-1])
+        margin = Margin(
+            name="pace with the patch on, as a share of before",
+            measured=fastest / usual,
+            bound=1 / most,
+            unit="",
+            least=True,
+        )
+        ledger.hold(what, fastest * most >= usual, seen, wanted, reports[-1], margin=margin)
 
 
 def _reports(story: Story, phase: Phase, workload: str) -> Iterator[tuple[Chapter, list[At]]]:

@@ -160,6 +160,8 @@ def test_each_bound_that_a_check_holds_tells_its_margin() -> None:
         "patching",
         "unpatching",
         "uptime apart from the guest's clock",
+        "a CPU's stand-still",
+        "pace with the patch on, as a share of before",
         "a worker's longest gap",
         "a worker's silence before the others' end",
         "throughput after the patch, as a share of the baseline's",
