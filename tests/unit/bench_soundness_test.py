@@ -198,7 +198,7 @@ def test_the_page_tells_counts_margins_and_each_that_did_not_pass() -> None:
     tight = Margin(name="gap", measured=3.0, bound=4.0)
     found = account([trial(Verdict.PASS, tight), trial(Verdict.ERROR, repeat=1)])
     page = markdown(found, SETTINGS, "the command")
-    assert "by `the command`: 2 trials, 1 pass, 1 error; 2 at a time beside 1 hog." in page
+    assert "by `the command`: 2 of 4 trials, 1 pass, 1 error; 2 at a time beside 1 hog." in page
     assert "| 6.1 | 2 | 1 pass, 1 error |" in page
     assert "| gap | c | 1 | 75.0% | 75.0% | 3 s of 4 s | x--6.1--idle |" in page
     assert page.endswith("- x--6.1--idle--r1: error, why\n")

@@ -42,7 +42,7 @@ def test_clean_trials_pass_and_are_not_made_twice(tmp_path: Path) -> None:
     }
     assert all(bound["most"] < 1 for bound in account["bounds"])
     assert (first / "trial.json").stat().st_mtime_ns == written
-    assert "2 trials, 2 pass" in (tmp_path / "run" / "soundness.md").read_text()
+    assert "2 of 2 trials, 2 pass" in (tmp_path / "run" / "soundness.md").read_text()
 
     other = bench(tmp_path / "run", "--seed", "2")
     assert other.returncode == 2

@@ -46,7 +46,7 @@ def _lines(account: Account, settings: Settings, command: str) -> Iterator[str]:
     yield "# Clean trials, and how near they came to each bound"
     yield ""
     yield (
-        f"Measured {today} by `{command}`: {account.trials} trials, "
+        f"Measured {today} by `{command}`: {account.trials} of {settings.number} trials, "
         f"{verdicts_of(account.verdicts)}; {settings.jobs} at a time beside {hogs}. One took "
         f"{account.median_s:.1f} s (median), {account.slowest_s:.1f} s at most."
     )
