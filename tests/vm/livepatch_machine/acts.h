@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "scene.h"
@@ -153,7 +154,21 @@ static long call_function(void)
  * A program on CPU 1 that goes to user mode all the time. Without it the idle task runs there when
  * a transition begins; that has not switched when the kernel asks, and the kernel asks again only a
  * second later (transition.c klp_try_complete_transition). What comes out is the same.
+ *
+ * Not since 6.4: there each transition rewrites all calls of cond_resched(), some ten thousand
+ * interrupts of the other CPUs (klp_cond_resched_enable). The idle task has switched meanwhile, and a
+ * CPU that is kept busy takes each of them only at its next tick when it is emulated: minutes.
  */
+static int spinning_helps(void)
+{
+	struct utsname kernel;
+	int major = 0, minor = 0;
+
+	uname(&kernel);
+	sscanf(kernel.release, "%d.%d", &major, &minor);
+	return major < 6 || (major == 6 && minor < 4);
+}
+
 static volatile long *rounds;
 static pid_t spinner;
 
@@ -167,7 +182,7 @@ static void begin_spinning(void)
 		if (rounds == MAP_FAILED)
 			exit(1);
 	}
-	if (read_number("/sys/devices/system/cpu/cpu1/online", 0) != 1)
+	if (!spinning_helps() || read_number("/sys/devices/system/cpu/cpu1/online", 0) != 1)
 		return;
 	seen = *rounds;
 	spinner = fork();

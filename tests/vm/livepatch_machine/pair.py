@@ -141,6 +141,8 @@ class Pair:
 
     def _discrepancy(self, differ: dict[str, tuple[str, str]]) -> Discrepancy:
         assert self.stage is not None
+        if "guest" in differ:  # if it lives: who is blocked, and what runs
+            self.stage.run("echo w >/proc/sysrq-trigger; echo l >/proc/sysrq-trigger")
         bad = {"guest", "console"} & set(differ)
         evidence = self.stage.console() if bad else ""
         self.drop()

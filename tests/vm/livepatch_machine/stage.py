@@ -124,7 +124,7 @@ class Stage:
 
     def console(self) -> str:
         """Return the last lines of the console."""
-        return "\n".join(line.text for line in list(self._guest.console)[-60:])
+        return "\n".join(line.text for line in list(self._guest.console)[-150:])
 
     def close(self) -> None:
         """End the guest."""
