@@ -19,7 +19,7 @@ PYTEST_ARGS ?=
 # A guest keeps one processor busy under emulation; what shares a kernel or a daemon stays together.
 GUESTS := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A trial of a fault mostly waits, and shares nothing with others.
-FAULTS := --numprocesses 4 --dist worksteal
+FAULTS := --numprocesses 6 --dist worksteal
 
 .PHONY: help setup demo test test-unit test-vm test-profiles lint format clean
 

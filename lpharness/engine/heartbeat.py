@@ -29,6 +29,7 @@ class HeartbeatWatch:
 
     def __init__(self, guest: Guest, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._checks_itself = guest.spec.kernel.checks_itself
         self._partial = b""
         self._errors = b""
         self._began = threading.Event()
@@ -78,7 +79,13 @@ class HeartbeatWatch:
         if "period" in said:
             cpus = tuple(said["cpus"])
             self._recorder.add(
-                HeartbeatBegan(host_ns=now, guest_ns=at, cpus=cpus, period_ns=said["period"])
+                HeartbeatBegan(
+                    host_ns=now,
+                    guest_ns=at,
+                    cpus=cpus,
+                    period_ns=said["period"],
+                    checks_itself=self._checks_itself,
+                )
             )
             return
         beats = msgspec.convert(said["cpus"], tuple[CpuBeats, ...])

@@ -55,7 +55,13 @@ def headers_for(source: Path) -> list[Path]:
 
 
 def compile_module(
-    *, name: str, source: Path, headers: Path, compiler: Compiler, folder: Path
+    *,
+    name: str,
+    source: Path,
+    headers: Path,
+    compiler: Compiler,
+    folder: Path,
+    lines: bool = True,
 ) -> Built:
     """Build ``NAME.ko`` from one C file.
 
@@ -65,6 +71,7 @@ def compile_module(
         headers: a prepared headers tree (``Kernel.headers``).
         compiler: as `find_compiler` gave it.
         folder: private, empty; kbuild's files and the result are left in it.
+        lines: whether the module tells its lines: not where it is only a frame for other code.
 
     Raises:
         BuildError: the source does not compile or names what the kernel does not export.
@@ -75,7 +82,7 @@ def compile_module(
     for header in headers_for(source):
         shutil.copyfile(header, folder / header.name)
     (folder / "Kbuild").write_text(f"obj-m := {name}.o\n")
-    status, output = _make(headers, folder, compiler)
+    status, output = _make(headers, folder, compiler, lines=lines)
     text = _in_own_words(output, name=name, source=source, folder=folder)
     module = folder / f"{name}.ko"
     if status != 0 or not module.is_file():
@@ -125,8 +132,11 @@ def _require_usable(headers: Path, folder: Path) -> None:
             )
 
 
-def _make(headers: Path, folder: Path, compiler: Compiler) -> tuple[int, str]:
-    flags = ["-g1", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
+def _make(
+    headers: Path, folder: Path, compiler: Compiler, *, lines: bool = True
+) -> tuple[int, str]:
+    debugging = "-g1" if lines else "-g0"
+    flags = [debugging, f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={headers.parent}=."]
     # Lines are told as the kernel's own are: from the top of the tree.
     roots = [headers, *sorted(headers.parent.glob("linux-headers-*-common"))]
     flags += [f"-fdebug-prefix-map={root}=." for root in roots]

@@ -390,6 +390,8 @@ class HeartbeatBegan(Event, frozen=True, kw_only=True, tag="heartbeat-began"):
 
     cpus: tuple[int, ...]
     period_ns: int
+    checks_itself: bool = False
+    """Whether the kernel has KASAN, lockdep or kmemleak, which cost a multiple."""
 
 
 class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):

@@ -96,6 +96,12 @@ def test_the_bound_is_learnt_from_the_baseline() -> None:
     assert_verdict("heartbeat", still(500, 0, 1, recording=usual), FAIL, "500 ms")
 
 
+def test_a_kernel_that_checks_itself_may_take_its_time() -> None:
+    slow = change(clean(), HeartbeatBegan, checks_itself=True)
+    assert ask("heartbeat", still(1400, 0, 1, recording=slow)).verdict is PASS
+    assert_verdict("heartbeat", still(1600, 0, 1, recording=slow), FAIL, "1,600 ms")
+
+
 def test_what_the_baseline_itself_suffered_is_no_fault() -> None:
     assert ask("heartbeat", still(800, 0, 1, at=0.9)).verdict is PASS
 

@@ -88,13 +88,15 @@ class _Elsewhere(Cache):
         super().__init__()
         self._aside = Cache(folder)
 
-    def find(self, kind: str, key: str) -> Path | None:
-        return self._aside.find(kind, key) if kind == "livepatches" else super().find(kind, key)
-
-    def get(self, kind, key, build):  # type: ignore[no-untyped-def]
+    def find(self, kind: str, key: str, *, sealed: bool = False) -> Path | None:
         if kind == "livepatches":
-            return self._aside.get(kind, key, build)
-        return super().get(kind, key, build)
+            return self._aside.find(kind, key, sealed=sealed)
+        return super().find(kind, key, sealed=sealed)
+
+    def get(self, kind, key, build, *, sealed=False):  # type: ignore[no-untyped-def]
+        if kind == "livepatches":
+            return self._aside.get(kind, key, build, sealed=sealed)
+        return super().get(kind, key, build, sealed=sealed)
 
 
 def test_one_of_several_functions_of_a_name(spec: str) -> None:

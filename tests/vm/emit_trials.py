@@ -87,6 +87,9 @@ stdout.matches = '''^shown \d+ times: (.*\n)+.*lph: pre_patch of vmlinux'''
         TASK_MMU,
         calls_a_helper,
         """
+# It tells the console of mappings, which is far slower than showing them.
+[expect]
+slowdown = 200
 [drive]
 run = "for i in 1 2 3 4 5; do cat /proc/self/maps; done >/dev/null"
 file = "/proc/self/maps"

@@ -61,7 +61,7 @@ def emit_module(
     work = folder / "work"
     work.mkdir()
     built = kbuild.compile_module(
-        name=name, source=source, headers=headers, compiler=compiler, folder=work
+        name=name, source=source, headers=headers, compiler=compiler, folder=work, lines=False
     )
     module = read_object(built.module)
     join(module, [one.part for one in parts], stand_ins)
