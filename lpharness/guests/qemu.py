@@ -166,7 +166,7 @@ class QemuBackend:
         """Return a guest that answers; see `lpharness.guests.contract.Backend.start`."""
         check_files(spec)
         choice = self.accelerator(spec)
-        began = time.monotonic()
+        began, allowed = time.monotonic(), deadline.remaining()
         why = "a fresh boot was asked for"
         if not fresh:
             try:
@@ -174,6 +174,8 @@ class QemuBackend:
                 return self._guest(spec, machine, choice, began, how="restore", why=note)
             except (snapshot.SnapshotError, HostError) as error:
                 why = error.message
+            # Another process may have been making the snapshot meanwhile, for minutes.
+            deadline = Deadline.after(allowed)
         machine = self._booted(spec, choice.name, console_log, deadline)
         return self._guest(spec, machine, choice, began, how="boot", why=why)
 
@@ -183,7 +185,9 @@ class QemuBackend:
         entry = snapshot.find(spec, name, self._cache)
         note = "" if entry else "the snapshot was made first"
         if entry is None:
+            allowed = deadline.remaining()
             entry = snapshot.make(spec, name, self._cache, deadline)
+            deadline = Deadline.after(allowed)
         try:
             return snapshot.restore(spec, name, entry, console_log, deadline), note
         except snapshot.SnapshotError:

@@ -80,11 +80,12 @@ def make(spec: GuestSpec, accelerator: str, cache: Cache, deadline: Deadline) ->
         GuestError: the template did not come up, or QEMU could not save it.
         HostError: no space left, or QEMU is missing.
     """
-    built = False
+    built, allowed = False, deadline.remaining()
 
     def build(folder: Path) -> None:
         nonlocal built
-        _build(spec, accelerator, folder, deadline)
+        # Whoever had to wait for others' boots has as long for his own.
+        _build(spec, accelerator, folder, Deadline.after(allowed))
         built = True
 
     try:
