@@ -21,6 +21,8 @@ from lpharness.timeline.events import (
     TracingUnavailable,
 )
 
+NEVER_ENTERED = "none was ever seen to enter"
+"""What is missing of a patch that may be on, and that nobody called."""
 KLP_HANDLER = "klp_ftrace_handler"
 """The ftrace callback of kernel/livepatch/patch.c."""
 
@@ -114,7 +116,7 @@ def _judge_reached(
     if any(e.module == module and e.side == "new" for _, e in story.recording.of(CallSeen)):
         return
     names = ", ".join(function.new for function in due)
-    ledger.missing(f"calls of {module}", f"none was ever seen to enter {names}")
+    ledger.missing(f"calls of {module}", f"{NEVER_ENTERED} {names}")
 
 
 def _judge_ftrace(chapter: Chapter, due: list[PatchedFunction], ledger: Ledger) -> None:

@@ -91,12 +91,12 @@ def test_what_fails_is_shown(pytester: pytest.Pytester) -> None:
         import pytest
 
         def test_oops(guest, livepatch):
-            with livepatch("{FAULTS}/oops"):
+            with livepatch("{FAULTS}/death/oops"):
                 guest.run("dd if=/proc/cmdline")
 
         def test_oops_that_is_wanted(guest, livepatch):
             guest.expected.add("page-fault")
-            with livepatch("{FAULTS}/oops"):
+            with livepatch("{FAULTS}/death/oops"):
                 guest.run("dd if=/proc/cmdline")
 
         def test_own_assertion(guest):
@@ -104,7 +104,7 @@ def test_what_fails_is_shown(pytester: pytest.Pytester) -> None:
 
         def test_stuck(guest, livepatch, workload):
             with workload("sleepers", park="pause"):
-                with livepatch("{FAULTS}/stuck", transition_s=2):
+                with livepatch("{FAULTS}/transition/sleeper-for-ever", transition_s=2):
                     pass
 
         def test_no_such_file(guest, livepatch):

@@ -17,6 +17,7 @@ from lpharness.bench.fixes.needs import providers
 from lpharness.cases.model import Case, ModuleSource, Pace, Probe, Target, Text
 from lpharness.cases.model import Outcome as Due
 from lpharness.checks.contract import Recording
+from lpharness.checks.redirected import NEVER_ENTERED
 from lpharness.checks.replay import load_recording
 from lpharness.checks.story import Story
 from lpharness.engine.build import Module, module_of_diff
@@ -30,7 +31,7 @@ from lpharness.kernels.model import Kernel
 from lpharness.kernels.symbols import VMLINUX
 from lpharness.results.figures import figures
 from lpharness.results.folder import RunFolder
-from lpharness.results.model import TrialId, Verdict
+from lpharness.results.model import Trial, TrialId, Verdict
 from lpharness.sources.delta import delta
 from lpharness.sources.package import unpack_source
 from lpharness.timeline.events import CallsCounted, Phase, Vitals
@@ -153,18 +154,27 @@ def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str],
     )
     folder = RunFolder.open(run).trial(plan.id)
     trial = run_trial(plan, backend("qemu"), folder)
+    harm = _of_harm(trial)
     recording = load_recording(folder.path)
     loaded = _loaded(recording)
     return replace(
         fix,
-        outcome=_outcome(trial.verdict, fix),
+        outcome=_outcome(harm, fix),
         reason=trial.reason,
-        verdict=trial.verdict,
+        verdict=harm,
         called=len(_entered(recording)),
         target_loaded=all(name in loaded for name in fix.objects if name != VMLINUX),
         transition_s=figures(recording.events).patching_s,
         trial_s=round(trial.seconds, 2),
     )
+
+
+def _of_harm(trial: Trial) -> Verdict:
+    """Return the verdict on harm alone: code that nobody called proves nothing, and did none."""
+    unsure = [check for check in trial.checks if check.verdict is Verdict.ERROR]
+    if trial.verdict is Verdict.ERROR and all(NEVER_ENTERED in c.summary for c in unsure):
+        return Verdict.PASS if unsure else Verdict.ERROR
+    return trial.verdict
 
 
 def _outcome(verdict: Verdict, fix: Fix) -> Outcome:
