@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from lpharness.base.errors import InputError
+from lpharness.base.errors import HostError, InputError
 from lpharness.timeline.events import AnyEvent, Event
 
 _ENCODER = msgspec.json.Encoder()
@@ -27,6 +27,8 @@ class Recorder:
     def __init__(self, file: BinaryIO | None = None) -> None:
         self._file = file
         self._lock = threading.Lock()
+        self._owner = threading.get_ident()
+        self._broken: OSError | None = None
         self._began_ns = time.monotonic_ns()
         self.events: list[Event] = []
 
@@ -40,12 +42,24 @@ class Recorder:
         return time.monotonic_ns() - self._began_ns
 
     def add(self, event: Event) -> None:
-        """Append an event; it is on its way to the disk when this returns."""
+        """Append an event; it is on its way to the disk when this returns.
+
+        Raises:
+            HostError: the file cannot be written any more. Only who made the recorder is told, with
+                his next event: he tells the trial, and others merely listen beside him.
+        """
         with self._lock:
             self.events.append(event)
-            if self._file is not None:
-                self._file.write(_ENCODER.encode(event) + b"\n")
-                self._file.flush()
+            if self._file is not None and self._broken is None:
+                try:
+                    self._file.write(_ENCODER.encode(event) + b"\n")
+                    self._file.flush()
+                except OSError as error:
+                    self._broken = error
+        if self._broken is not None and threading.get_ident() == self._owner:
+            raise HostError(
+                f"cannot write the timeline: {self._broken.strerror}", hint="free some space"
+            ) from self._broken
 
     def last(self, kind: type[E]) -> E | None:
         """Return the latest event of a kind."""
