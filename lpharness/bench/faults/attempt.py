@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import LpharnessError
 from lpharness.bench.faults.model import BUILD, COMMAND, Caught, Fault, Outcome
 from lpharness.bench.faults.plants import PLANTS
-from lpharness.bench.faults.scene import Scene, Unavailable
+from lpharness.bench.faults.scene import Planting, Scene, Unavailable
 from lpharness.results.folder import RunFolder
 from lpharness.results.model import CheckResult, Trial, Verdict
 
@@ -39,13 +41,14 @@ def attempt(fault: Fault) -> Outcome:
             scene.kill()
     if left and outcome.caught is not Caught.SKIPPED:
         outcome = _outcome(fault, Caught.WRONG, outcome.verdict, f"left behind: {', '.join(left)}")
-    return _timed(outcome, time.monotonic() - began, left)
+    seconds = round(time.monotonic() - began, 1)
+    return msgspec.structs.replace(outcome, seconds=seconds, left=left)
 
 
 def _play(scene: Scene) -> int:
     """Run the command with what is done meanwhile; return its exit status."""
     plant = PLANTS[scene.fault.plant](scene) if scene.fault.plant else _nothing()
-    with closing(plant):  # type: ignore[type-var]  # a generator, as the module plants says
+    with closing(plant):
         next(plant, None)
         scene.start()
         next(plant, None)
@@ -54,7 +57,7 @@ def _play(scene: Scene) -> int:
     return status
 
 
-def _nothing() -> Iterator[None]:
+def _nothing() -> Planting:
     yield
 
 
@@ -140,14 +143,3 @@ def _left_behind(scene: Scene) -> Iterator[str]:
 
 def _outcome(fault: Fault, caught: Caught, verdict: Verdict | None, reason: str) -> Outcome:
     return Outcome(fault=fault.name, caught=caught, verdict=verdict, reason=reason)
-
-
-def _timed(outcome: Outcome, seconds: float, left: tuple[str, ...]) -> Outcome:
-    return Outcome(
-        fault=outcome.fault,
-        caught=outcome.caught,
-        verdict=outcome.verdict,
-        reason=outcome.reason,
-        seconds=round(seconds, 1),
-        left=left,
-    )

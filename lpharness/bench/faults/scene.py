@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -157,3 +157,8 @@ class Scene:
                     yield process
             except psutil.Error:  # it has ended, or is another user's
                 continue
+
+
+Planting = Generator[None, None, None]
+Plant = Callable[[Scene], Planting]
+"""What is done to a scene: see `lpharness.bench.faults.plants`."""

@@ -7,16 +7,7 @@ ended. ``try … finally`` is honoured however the fault comes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from lpharness.bench.faults.plants import cached, folder, signals
+from lpharness.bench.faults.scene import Plant
 
-from lpharness.bench.faults.plants import cached, folder, qemu, signals
-from lpharness.bench.faults.scene import Scene
-
-Plant = Callable[[Scene], Iterator[None]]
-
-PLANTS: dict[str, Plant] = {
-    **qemu.PLANTS,
-    **signals.PLANTS,
-    **folder.PLANTS,
-    **cached.PLANTS,
-}
+PLANTS: dict[str, Plant] = {**signals.PLANTS, **folder.PLANTS, **cached.PLANTS}

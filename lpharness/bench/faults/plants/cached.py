@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from lpharness.base.cache import cache_root
 from lpharness.base.errors import HostError
-from lpharness.bench.faults.scene import Scene
+from lpharness.bench.faults.scene import Plant, Planting, Scene
 
 Damage = Callable[[Path], None]
 
 
-def _damaged(kind: str, pattern: str, damage: Damage) -> Callable[[Scene], Iterator[None]]:
+def _damaged(kind: str, pattern: str, damage: Damage) -> Plant:
     """Make a plant that damages the files of a kind of cache entry that a run has made.
 
     The cache is the user's, but for that kind, which is the fault's own: a first run fills it.
     """
 
-    def plant(scene: Scene) -> Iterator[None]:
+    def plant(scene: Scene) -> Planting:
         cache = _private(scene, kind)
         first = scene.folder / "first"
         words = [str(first) if word == str(scene.results) else word for word in scene.command]
@@ -70,13 +70,13 @@ def _lose(file: Path) -> None:
     file.unlink()
 
 
-def empty(scene: Scene) -> Iterator[None]:
+def empty(scene: Scene) -> Planting:
     """The disk of the cache has no room at all."""
     scene.environment["LPHARNESS_CACHE"] = "/dev/full/cache"
     yield
 
 
-def gone(scene: Scene) -> Iterator[None]:
+def gone(scene: Scene) -> Planting:
     """QEMU is not installed."""
     tools = scene.folder / "tools"
     tools.mkdir()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-from lpharness.bench.faults.scene import Scene, Unavailable
+from lpharness.bench.faults.scene import Planting, Scene, Unavailable
 from lpharness.results.folder import RunFolder
 
 _OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -23,7 +22,7 @@ exit $status
 """
 
 
-def full(scene: Scene) -> Iterator[None]:
+def full(scene: Scene) -> Planting:
     """The disk of the results has no room left from a phase on.
 
     It is a small one in a mount namespace of the command's own, so that nobody needs to be root and
@@ -56,7 +55,7 @@ def _fill(path: Path) -> None:
                 size //= 2
 
 
-def taken(scene: Scene) -> Iterator[None]:
+def taken(scene: Scene) -> Planting:
     """Another run writes there."""
     with RunFolder.create(scene.results):
         yield

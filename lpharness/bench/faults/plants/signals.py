@@ -1,36 +1,42 @@
-"""The command itself is told to end, or is ended."""
+"""Somebody signals the command, or the QEMU that it runs, when a phase is entered."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable
 
-from lpharness.bench.faults.scene import Scene
+import psutil
 
+from lpharness.bench.faults.scene import Plant, Planting, Scene
 
-def interrupted(scene: Scene) -> Iterator[None]:
-    """Ctrl-C."""
-    yield
-    scene.await_phase()
-    scene.process.send_signal(signal.SIGINT)
+Process = psutil.Process | subprocess.Popen[str]
 
 
-def terminated(scene: Scene) -> Iterator[None]:
-    """A CI runner that wants its machine back."""
-    yield
-    scene.await_phase()
-    scene.process.terminate()
+def _signalled(whom: Callable[[Scene], Process], number: signal.Signals) -> Plant:
+    """Make a plant that sends a process a signal in the fault's phase."""
+
+    def plant(scene: Scene) -> Planting:
+        yield
+        scene.await_phase()
+        whom(scene).send_signal(number)
+
+    return plant
 
 
-def killed(scene: Scene) -> Iterator[None]:
-    """``kill -9``."""
-    yield
-    scene.await_phase()
-    scene.process.kill()
+def _qemu(scene: Scene) -> Process:
+    return scene.await_qemu()
+
+
+def _harness(scene: Scene) -> Process:
+    return scene.process
 
 
 PLANTS = {
-    "harness-interrupted": interrupted,
-    "harness-terminated": terminated,
-    "harness-killed": killed,
+    # As the host's kernel does, too, for want of memory.
+    "qemu-killed": _signalled(_qemu, signal.SIGKILL),
+    "qemu-stopped": _signalled(_qemu, signal.SIGSTOP),
+    "harness-interrupted": _signalled(_harness, signal.SIGINT),
+    "harness-terminated": _signalled(_harness, signal.SIGTERM),
+    "harness-killed": _signalled(_harness, signal.SIGKILL),
 }
