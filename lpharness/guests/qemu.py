@@ -166,29 +166,27 @@ class QemuBackend:
         """Return a guest that answers; see `lpharness.guests.contract.Backend.start`."""
         check_files(spec)
         choice = self.accelerator(spec)
-        began, allowed = time.monotonic(), deadline.remaining()
+        # Of each step: another process may be making the snapshot, for minutes.
+        began, seconds = time.monotonic(), deadline.remaining()
         why = "a fresh boot was asked for"
         if not fresh:
             try:
-                machine, note = self._restored(spec, choice.name, console_log, deadline)
+                machine, note = self._restored(spec, choice.name, console_log, seconds)
                 return self._guest(spec, machine, choice, began, how="restore", why=note)
             except (snapshot.SnapshotError, HostError) as error:
                 why = error.message
-            # Another process may have been making the snapshot meanwhile, for minutes.
-            deadline = Deadline.after(allowed)
-        machine = self._booted(spec, choice.name, console_log, deadline)
+        machine = self._booted(spec, choice.name, console_log, Deadline.after(seconds))
         return self._guest(spec, machine, choice, began, how="boot", why=why)
 
     def _restored(
-        self, spec: GuestSpec, name: str, console_log: Path | None, deadline: Deadline
+        self, spec: GuestSpec, name: str, console_log: Path | None, seconds: float
     ) -> tuple[Machine, str]:
         entry = snapshot.find(spec, name, self._cache)
         note = "" if entry else "the snapshot was made first"
         if entry is None:
-            allowed = deadline.remaining()
-            entry = snapshot.make(spec, name, self._cache, deadline)
-            deadline = Deadline.after(allowed)
+            entry = snapshot.make(spec, name, self._cache, seconds)
         try:
+            deadline = Deadline.after(seconds)
             return snapshot.restore(spec, name, entry, console_log, deadline), note
         except snapshot.SnapshotError:
             snapshot.drop(entry, self._cache)

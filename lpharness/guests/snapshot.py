@@ -73,19 +73,20 @@ def key(spec: GuestSpec, accelerator: str) -> str:
     )
 
 
-def make(spec: GuestSpec, accelerator: str, cache: Cache, deadline: Deadline) -> Path:
+def make(spec: GuestSpec, accelerator: str, cache: Cache, seconds: float) -> Path:
     """Return the entry for a guest, booting its template first if there is none.
+
+    Its boot may take ``seconds``, whoever else's had to be waited for before.
 
     Raises:
         GuestError: the template did not come up, or QEMU could not save it.
         HostError: no space left, or QEMU is missing.
     """
-    built, allowed = False, deadline.remaining()
+    built = False
 
     def build(folder: Path) -> None:
         nonlocal built
-        # Whoever had to wait for others' boots has as long for his own.
-        _build(spec, accelerator, folder, Deadline.after(allowed))
+        _build(spec, accelerator, folder, Deadline.after(seconds))
         built = True
 
     try:
