@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from lpharness.base.errors import InputError
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.needs import missed_names, providers
-from lpharness.bench.fixes.run import read_found, require_same
+from lpharness.bench.fixes.run import FREE, read_found
 from lpharness.bench.fixes.sample import below, changed_files, draw
 from lpharness.bench.fixes.table import account, accounts, markdown
+from lpharness.bench.settings import require_same
 
 SETTINGS = Settings(old="1-1", new="1-2", kernel="debian:k", sample=2, seed=1, whole=("mm",))
 
@@ -137,7 +138,7 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
     import msgspec
 
     asked = tmp_path / "asked.json"
-    require_same(SETTINGS, asked)
-    require_same(msgspec.structs.replace(SETTINGS, jobs=7, together=True), asked)
+    require_same(SETTINGS, asked, FREE)
+    require_same(msgspec.structs.replace(SETTINGS, jobs=7, together=True), asked, FREE)
     with pytest.raises(InputError, match="other settings"):
-        require_same(msgspec.structs.replace(SETTINGS, seed=2), asked)
+        require_same(msgspec.structs.replace(SETTINGS, seed=2), asked, FREE)

@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpharness.base.errors import InputError
+from lpharness.bench.settings import require_same
 from lpharness.bench.soundness.account import account
 from lpharness.bench.soundness.draw import cells, draw
 from lpharness.bench.soundness.hog import hogs
 from lpharness.bench.soundness.model import Cell, Settings
-from lpharness.bench.soundness.run import require_same
+from lpharness.bench.soundness.run import FREE
 from lpharness.bench.soundness.table import markdown
 from lpharness.cases.model import Case, Expect, Variant
 from lpharness.checks import judge
@@ -97,10 +98,10 @@ def test_clean_is_what_is_meant_for_a_kernel_and_meant_to_pass() -> None:
 
 def test_other_settings_need_another_folder(tmp_path: Path) -> None:
     asked = tmp_path / "asked.json"
-    require_same(SETTINGS, asked)
-    require_same(msgspec.structs.replace(SETTINGS, jobs=7, number=9), asked)
+    require_same(SETTINGS, asked, FREE)
+    require_same(msgspec.structs.replace(SETTINGS, jobs=7, number=9), asked, FREE)
     with pytest.raises(InputError, match="other settings"):
-        require_same(msgspec.structs.replace(SETTINGS, seed=2), asked)
+        require_same(msgspec.structs.replace(SETTINGS, seed=2), asked, FREE)
 
 
 # --- the hog -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from lpharness.base.progress import SILENT, Progress
 from lpharness.bench.fixes.attempt import attempt
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.sample import below, changed_files, draw
+from lpharness.bench.settings import require_same
 from lpharness.bench.workers import workers
 from lpharness.engine.compiler import find_compiler
 from lpharness.engine.objects.makefiles import Makefiles
@@ -26,13 +27,14 @@ from lpharness.engine.objects.unit import Unit
 from lpharness.images import build as build_image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.symbols import VMLINUX
-from lpharness.results.files import write_atomically
 from lpharness.results.folder import RunFolder
 from lpharness.sources.package import unpack_source
 from lpharness.sources.prepare import prepare_tree
 from lpharness.sources.tree import SourceTree
 
 FOUND, ASKED = "fixes.jsonl", "fixes-settings.json"
+FREE = ("jobs", "together")
+"""May differ when a measurement goes on: how many at a time, and whether with others."""
 
 
 class Found(NamedTuple):
@@ -54,7 +56,7 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
             archive, or the kernel is not built from ``settings.old``.
         HostError: a worker was killed, or the archive or a tool fails.
     """
-    require_same(settings, folder.path / ASKED)
+    require_same(settings, folder.path / ASKED, FREE)
     tree = _tree(settings, progress)
     archive = Archive(progress=progress)
     old, new = (
@@ -94,24 +96,6 @@ def _is_open(known: Fix | None, settings: Settings) -> bool:
         return True
     alone = known.outcome is Outcome.NEEDS_OTHERS and not known.together
     return settings.together and alone
-
-
-def require_same(settings: Settings, path: Path) -> None:
-    """Go on only with the settings that a folder's measurement was begun with; keep them there.
-
-    Raises:
-        InputError: they are others. How many go at a time may differ, and whether fixes are tried
-            with others.
-    """
-    if path.is_file():
-        before = msgspec.json.decode(path.read_bytes(), type=Settings)
-        free = {"jobs": settings.jobs, "together": settings.together}
-        if msgspec.structs.replace(before, **free) != settings:
-            raise InputError(
-                f"{path.parent} holds a measurement with other settings",
-                hint="name another output folder, or go on with what was asked there",
-            )
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def _tree(settings: Settings, progress: Progress) -> SourceTree:

@@ -10,6 +10,7 @@ import msgspec
 
 from lpharness.base.errors import InputError, LpharnessError
 from lpharness.base.progress import SILENT, Progress
+from lpharness.bench.settings import require_same
 from lpharness.bench.soundness.draw import cells, draw
 from lpharness.bench.soundness.hog import hogs
 from lpharness.bench.soundness.model import Cell, Draw, Settings
@@ -20,7 +21,6 @@ from lpharness.checks.rejudge import rejudge
 from lpharness.guests import backend
 from lpharness.kernels import resolve
 from lpharness.kernels.model import Kernel
-from lpharness.results.files import write_atomically
 from lpharness.results.folder import RunFolder
 from lpharness.results.model import Trial, TrialId
 from lpharness.run import Refused, Request, carry_out, plan_run
@@ -28,6 +28,8 @@ from lpharness.trial.plan import Plan
 from lpharness.workloads import find as find_workload
 
 ASKED = "soundness-settings.json"
+FREE = ("jobs", "number")
+"""May differ when a measurement goes on: how many at a time, and in all."""
 
 Entry = Plan | Refused
 
@@ -45,7 +47,7 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
     for name in settings.workloads:
         find_workload(name)
     cases = _cases(settings)
-    require_same(settings, folder.path / ASKED)
+    require_same(settings, folder.path / ASKED, FREE)
     kernels = {spec: resolve(spec, progress=progress) for spec in settings.kernels}
     if len({kernel.release for kernel in kernels.values()}) < len(kernels):
         raise InputError("two of the kernels are the same", hint="name each kernel once")
@@ -61,23 +63,6 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
             step.note(f"{trial.verdict} {trial.id.slug}")
     asked = set(names.values())
     return [trial for trial in rejudge(folder.path) if trial.id in asked]
-
-
-def require_same(settings: Settings, path: Path) -> None:
-    """Go on only with the settings that a folder's measurement was begun with; keep them there.
-
-    Raises:
-        InputError: they are others. How many trials there are, and how many at a time, may differ.
-    """
-    if path.is_file():
-        before = msgspec.json.decode(path.read_bytes(), type=Settings)
-        free = {"jobs": settings.jobs, "number": settings.number}
-        if msgspec.structs.replace(before, **free) != settings:
-            raise InputError(
-                f"{path.parent} holds a measurement with other settings",
-                hint="name another output folder, or go on with what was asked there",
-            )
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def _cases(settings: Settings) -> dict[str, Case]:
