@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpharness.cli.output import TerminalProgress, print_json
+from lpharness.cli.trials import run_and_show
 
 if TYPE_CHECKING:
     from lpharness.cases import Case
@@ -88,11 +88,7 @@ def run(
 
     Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
     """
-    from lpharness.cli.live import RunView
-    from lpharness.results.folder import RunFolder
-    from lpharness.results.story import stories
-    from lpharness.results.writers import write_reports
-    from lpharness.run import Request, execute, exit_status, plan_run
+    from lpharness.run import Request, execute, plan_run
 
     request = Request(
         cases=_chosen(cases, tag),
@@ -109,20 +105,7 @@ def run(
         keep_memory=keep_vmcore,
         seed=seed,
     )
-    if output is not None:
-        RunFolder.check(output)
-    entries = plan_run(request, TerminalProgress())
-    with RunFolder.create(output) as folder, RunView() as view:
-        try:
-            trials = execute(entries, request, folder, view)
-        finally:  # after Ctrl-C they show what was known by then
-            reports = write_reports(folder)
-    if json:
-        print_json({"trials": trials, "reports": reports})
-    else:
-        found = {story.trial.id.slug: story.figures for story in stories(folder)}
-        view.summarise(trials, found, reports)
-    raise typer.Exit(exit_status(trials))
+    run_and_show(request, plan_run, execute, output, json=json)
 
 
 def _chosen(names: list[str], tags: list[str]) -> tuple[Case, ...]:

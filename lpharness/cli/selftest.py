@@ -9,6 +9,7 @@ import typer
 
 from lpharness.cli.output import TerminalProgress, answers, print_json
 from lpharness.cli.run import Accelerator
+from lpharness.cli.trials import run_and_show
 
 if TYPE_CHECKING:
     from lpharness.selftest.run import Available, Request
@@ -63,11 +64,6 @@ def selftest(
 
     Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
     """
-    from lpharness.cli.live import RunView
-    from lpharness.results.folder import RunFolder
-    from lpharness.results.story import stories
-    from lpharness.results.writers import write_reports
-    from lpharness.run import exit_status
     from lpharness.selftest.run import Request, execute, plan_selftests
 
     request = Request(
@@ -83,20 +79,7 @@ def selftest(
     if listing:
         _show(request, json=json)
         return
-    if output is not None:
-        RunFolder.check(output)
-    entries = plan_selftests(request, TerminalProgress())
-    with RunFolder.create(output) as folder, RunView() as view:
-        try:
-            trials = execute(entries, request, folder, view)
-        finally:  # after Ctrl-C they show what was known by then
-            reports = write_reports(folder)
-    if json:
-        print_json({"trials": trials, "reports": reports})
-    else:
-        found = {story.trial.id.slug: story.figures for story in stories(folder)}
-        view.summarise(trials, found, reports)
-    raise typer.Exit(exit_status(trials))
+    run_and_show(request, plan_selftests, execute, output, json=json)
 
 
 def _show(request: Request, *, json: bool) -> None:

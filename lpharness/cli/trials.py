@@ -1,0 +1,51 @@
+"""Trials from their plan to what is shown of them: what `run` and `selftest` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, print_json
+
+if TYPE_CHECKING:
+    from lpharness.base.progress import Progress
+    from lpharness.cli.live import RunView
+    from lpharness.results.folder import RunFolder
+    from lpharness.results.model import Trial
+
+R = TypeVar("R")
+E = TypeVar("E")
+
+
+def run_and_show(
+    request: R,
+    plan: Callable[[R, Progress], Sequence[E]],
+    execute: Callable[[Sequence[E], R, RunFolder, RunView], list[Trial]],
+    output: Path | None,
+    *,
+    json: bool,
+) -> NoReturn:
+    """Plan and execute what is asked for, write and show the reports, and end with the verdict."""
+    from lpharness.cli.live import RunView
+    from lpharness.results.folder import RunFolder
+    from lpharness.results.story import stories
+    from lpharness.results.writers import write_reports
+    from lpharness.run import exit_status
+
+    if output is not None:
+        RunFolder.check(output)
+    entries = plan(request, TerminalProgress())
+    with RunFolder.create(output) as folder, RunView() as view:
+        try:
+            trials = execute(entries, request, folder, view)
+        finally:  # after Ctrl-C they show what was known by then
+            reports = write_reports(folder)
+    if json:
+        print_json({"trials": trials, "reports": reports})
+    else:
+        found = {story.trial.id.slug: story.figures for story in stories(folder)}
+        view.summarise(trials, found, reports)
+    raise typer.Exit(exit_status(trials))
