@@ -142,6 +142,8 @@ class Provenance(Struct, kw_only=True, omit_defaults=True):
     kernel_package: str = ""
     kernel_version: str = ""
     kernel_sha256: str = ""
+    kernel_build: str = ""
+    """``uname -v`` as the guest said it: tells two builds of one release apart."""
     image: str = ""
     image_identity: str = ""
     modules: dict[str, str] = field(default_factory=dict)

@@ -126,7 +126,7 @@ def _tell(
             guest = stack.enter_context(
                 start_guest(backend, plan.spec, folder, recorder, fresh=plan.fresh)
             )
-            complete(keeper.trial.provenance, guest.start)
+            complete(keeper.trial.provenance, guest)
             story = _Story(plan, guest, recorder, keeper, on_test)
             stack.callback(story.close)
             story.tell()

@@ -13,7 +13,7 @@ from lpharness import __version__
 from lpharness.base.busyness import host_busyness
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestDied, GuestError
-from lpharness.guests.contract import Backend, Condition, Guest, GuestSpec, Start
+from lpharness.guests.contract import Backend, Condition, Guest, GuestSpec
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import Provenance, Trial, TrialId
 from lpharness.timeline.events import GuestEnded, GuestStarted, Phase, PhaseBegan, Vitals
@@ -21,6 +21,7 @@ from lpharness.timeline.recorder import Recorder
 
 _START_S = 180.0
 _ASKED_S = 20.0
+_KERNEL_BUILD = "/proc/sys/kernel/version"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 OnPhase = Callable[[TrialId, Phase], None]
@@ -107,13 +108,20 @@ def provenance_of(spec: GuestSpec, backend: Backend) -> Provenance:
     )
 
 
-def complete(provenance: Provenance, start: Start) -> None:
-    """Write down what is known of a guest only once it has come to life."""
+def complete(provenance: Provenance, guest: Guest) -> None:
+    """Write down what is known of a guest only once it has come to life.
+
+    Raises:
+        GuestError: it does not say which build of its kernel runs.
+    """
+    start = guest.start
     provenance.backend_version = start.backend_version
     provenance.command_line = start.command_line
     provenance.accelerator = start.accelerator
     provenance.accelerator_why = start.accelerator_why
     provenance.started_by = start.how
+    told = guest.transport.get(_KERNEL_BUILD, deadline=Deadline.after(_ASKED_S))
+    provenance.kernel_build = told.decode(errors="replace").strip()
 
 
 def post_mortem(error: GuestError, guest: Guest, recorder: Recorder) -> str:

@@ -105,7 +105,7 @@ def _tell(
             guest = stack.enter_context(
                 start_guest(backend, plan.spec, folder, recorder, fresh=plan.fresh)
             )
-            complete(keeper.trial.provenance, guest.start)
+            complete(keeper.trial.provenance, guest)
             memory = MemoryKeeper(guest, folder, recorder, plan.modules)
             keep = memory.keep if plan.keep_memory else None
             story = Story(plan, guest, recorder, keeper.enter, keep)
