@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "selftest": ("selftest", "Run the kernel's own livepatch tests, of exactly its source."),
     "judge": ("judge", "Judge recorded trials again with today's checks."),
     "report": ("report", "Write the reports of a run again: HTML, JUnit, KTAP, Markdown."),
+    "bundle": ("bundle", "Bundle a proven livepatch with its proof, signed; verify one."),
     "vmcore": ("vmcore", "Read a guest's kept memory: who died, which livepatches, who waits."),
     "shell": ("shell", "A guest to look around in."),
     "simulate": ("simulate", "Simulate a transition under five consistency models."),
