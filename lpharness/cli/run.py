@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lpharness.cli.trials import run_and_show
+from lpharness.cli.output import TerminalProgress
+from lpharness.cli.trials import show_trials
 
 if TYPE_CHECKING:
     from lpharness.cases import Case
+    from lpharness.run import Request
 
 app = typer.Typer(add_completion=False)
 
@@ -64,6 +66,18 @@ def run(
         ),
     ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="How often each trial is made.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "-j",
+            "--jobs",
+            min=1,
+            help="Trials at a time. Default: as many as there are CPUs and memory for.",
+        ),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often a trial is tried again that nobody could judge.")
+    ] = 1,
     backend: Annotated[str, typer.Option(help="qemu or libvirt.")] = "qemu",
     uri: Annotated[
         str | None, typer.Option(help="libvirt's connection, for example qemu:///system.")
@@ -88,7 +102,7 @@ def run(
 
     Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
     """
-    from lpharness.run import Request, execute, plan_run
+    from lpharness.run import Request
 
     request = Request(
         cases=_chosen(cases, tag),
@@ -105,7 +119,41 @@ def run(
         keep_memory=keep_vmcore,
         seed=seed,
     )
-    run_and_show(request, plan_run, execute, output, json=json)
+    _run(request, output, jobs=jobs, retries=retries, json=json)
+
+
+def _run(
+    request: Request, output: Path | None, *, jobs: int | None, retries: int, json: bool
+) -> NoReturn:
+    from contextlib import ExitStack
+
+    from lpharness.cli.live import RunView
+    from lpharness.results.folder import RunFolder
+    from lpharness.results.writers import write_reports
+    from lpharness.run.cells import cells_of
+    from lpharness.run.conductor import Conductor
+    from lpharness.run.prepare import with_seed
+    from lpharness.run.start import executors
+
+    if output is not None:
+        RunFolder.check(output)
+    cells = cells_of(request, TerminalProgress())
+    with ExitStack() as stack, RunView() as view:
+        run = Conductor(
+            with_seed(request),
+            lambda: stack.enter_context(RunFolder.create(output)),
+            view,
+            retries=retries,
+        )
+        try:
+            with executors(run.told, cells, jobs) as executor:
+                run.run(cells, preparing=executor, trying=executor)
+        finally:  # after Ctrl-C they show what was known by then
+            if run.folder is not None:
+                reports = write_reports(run.folder)
+    assert run.folder is not None
+    trials = [run.folder.trial(attempt.id).load() for attempt in run.attempts]
+    show_trials(trials, run.folder, view, reports, json=json)
 
 
 def _chosen(names: list[str], tags: list[str]) -> tuple[Case, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -31,9 +31,7 @@ def run_and_show(
     """Plan and execute what is asked for, write and show the reports, and end with the verdict."""
     from lpharness.cli.live import RunView
     from lpharness.results.folder import RunFolder
-    from lpharness.results.story import stories
     from lpharness.results.writers import write_reports
-    from lpharness.run import exit_status
 
     if output is not None:
         RunFolder.check(output)
@@ -43,8 +41,24 @@ def run_and_show(
             trials = execute(entries, request, folder, view)
         finally:  # after Ctrl-C they show what was known by then
             reports = write_reports(folder)
+    show_trials(trials, folder, view, reports, json=json)
+
+
+def show_trials(
+    trials: list[Trial],
+    folder: RunFolder,
+    view: RunView,
+    reports: Mapping[str, Path],
+    *,
+    json: bool,
+) -> NoReturn:
+    """Show what a run came to, and end with its verdict."""
+    from lpharness.results.flaky import flaky
+    from lpharness.results.story import stories
+    from lpharness.run import exit_status
+
     if json:
-        print_json({"trials": trials, "reports": reports})
+        print_json({"trials": trials, "flaky": flaky(trials), "reports": reports})
     else:
         found = {story.trial.id.slug: story.figures for story in stories(folder)}
         view.summarise(trials, found, reports)

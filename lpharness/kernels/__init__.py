@@ -1,6 +1,6 @@
 """Where a target kernel comes from: Debian's archive, a build tree, plain files."""
 
 from lpharness.kernels.model import Kernel, KernelOrigin
-from lpharness.kernels.resolve import resolve, with_headers
+from lpharness.kernels.resolve import release_of, resolve, with_headers
 
-__all__ = ["Kernel", "KernelOrigin", "resolve", "with_headers"]
+__all__ = ["Kernel", "KernelOrigin", "release_of", "resolve", "with_headers"]

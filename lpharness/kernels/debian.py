@@ -93,6 +93,38 @@ def resolve_newest(spec: NewestSpec, archive: Archive) -> Kernel:
         return kernel
 
 
+def newest_release(spec: NewestSpec, archive: Archive) -> str:
+    """Return the release that `resolve_newest` would take; nothing is fetched but the index.
+
+    Raises:
+        InputError: the archive has none.
+        Unreachable: neither the archive nor the cache has one.
+    """
+    try:
+        return _newest(spec, archive).release.name
+    except Unreachable:
+        entry = _newest_cached(archive, spec.series, spec.flavour)
+        if entry is None:
+            raise
+        return kernel_of(entry, spec.text).release
+
+
+def require_release(spec: ExactSpec, archive: Archive) -> str:
+    """Return the release's name if it can be had; nothing is fetched but the index.
+
+    Raises:
+        InputError: neither the archive nor the cache has it.
+        Unreachable: the archive cannot be asked, and the cache does not have it.
+    """
+    name = spec.release.name
+    package = f"{_PREFIX}{name}"
+    if _newest_cached(archive, "", "", name) is None and not (
+        archive.find(package) or archive.find(package + _UNSIGNED)
+    ):
+        raise _no_release(spec, archive)
+    return name
+
+
 def _newest(spec: NewestSpec, archive: Archive) -> KernelPackage:
     for kernel in kernel_packages(archive, spec.series):
         if kernel.release.flavour == spec.flavour:

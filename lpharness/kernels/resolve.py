@@ -11,7 +11,12 @@ from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.kernels.built import resolve_built
-from lpharness.kernels.debian import resolve_exact, resolve_newest
+from lpharness.kernels.debian import (
+    newest_release,
+    require_release,
+    resolve_exact,
+    resolve_newest,
+)
 from lpharness.kernels.files import resolve_files, resolve_tree
 from lpharness.kernels.headers import fetch_headers
 from lpharness.kernels.model import Kernel
@@ -54,6 +59,24 @@ def resolve(
             return resolve_tree(asked, archive)
         case FilesSpec():
             return resolve_files(asked, archive)
+
+
+def release_of(spec: str, *, progress: Progress = SILENT) -> str:
+    """Return the release of the kernel that ``spec`` names, before any package is fetched.
+
+    Raises:
+        InputError: there is no such kernel.
+        HostError: nobody can be asked.
+    """
+    asked = parse_spec(spec)
+    archive = Archive(progress=progress)
+    match asked:
+        case NewestSpec():
+            return newest_release(asked, archive)
+        case ExactSpec():
+            return require_release(asked, archive)
+        case _:  # it is on this host
+            return resolve(spec, progress=progress).release
 
 
 def with_headers(

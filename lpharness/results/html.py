@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from lpharness.results import picture, tasks
 from lpharness.results.excerpt import excerpt
+from lpharness.results.flaky import flaky
 from lpharness.results.markdown import headline
 from lpharness.results.model import Trial, Verdict
 from lpharness.results.story import Story
@@ -73,6 +74,7 @@ class HtmlReport:
             .render(
                 name=self._name,
                 headline=headline(self._trials),
+                flaky=flaky(self._trials),
                 shares=_shares(counts),
                 counts=[(verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]],
                 parts=self._worst_first(),

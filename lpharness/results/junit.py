@@ -18,6 +18,7 @@ import msgspec
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
+from lpharness.results.flaky import any_time, flaky
 from lpharness.results.model import Build, CheckResult, Trial, Verdict, worst
 from lpharness.results.text import block, one_line, visible
 
@@ -25,8 +26,12 @@ from lpharness.results.text import block, one_line, visible
 def junit(trials: Sequence[Trial]) -> bytes:
     """Return the XML document."""
     root = JUnitXml("lpharness")
+    unsteady = {one.id: one for one in flaky(trials)}
     for trial in trials:
-        root.add_testsuite(_suite(trial))
+        suite = _suite(trial)
+        if found := unsteady.get(any_time(trial.id)):
+            suite.add_property("flaky", found.words)
+        root.add_testsuite(suite)
     root.update_statistics()  # type: ignore[no-untyped-call]
     _set_times(root, trials)
     del root._elem.attrib["skipped"]  # Jenkins's schema knows it of suites only

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lpharness.results.flaky import flaky
 from lpharness.results.junit import evidence_text
 from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import one_line
@@ -22,6 +23,7 @@ def ktap(trials: Sequence[Trial]) -> str:
     lines = ["KTAP version 1", f"1..{len(trials)}"]
     for number, trial in enumerate(trials, 1):
         lines += _trial(number, trial)
+    lines += [f"# flaky: {_description(one.id.slug)}: {one.words}" for one in flaky(trials)]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lpharness.results.figures import Figures
+from lpharness.results.flaky import flaky
 from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import block, one_line, seconds
 
@@ -20,12 +21,14 @@ SIGNS = {
 }
 _LONGEST = 60_000
 """GitHub refuses a comment of more than 65,536 characters."""
+_MOST_FLAKY = 50
 _LOUD = (Verdict.FAIL, Verdict.XPASS, Verdict.ERROR)
 
 
 def markdown(rows: Sequence[tuple[Trial, Figures]]) -> str:
     """Return the summary: the table of verdicts, then the evidence of what went wrong."""
     head = [f"## lpharness: {headline([trial for trial, _ in rows])}", "", *_table(rows)]
+    head += _flaky([trial for trial, _ in rows])
     text = "\n".join(head)
     loud = [trial for trial, _ in rows if trial.verdict in _LOUD]
     for number, trial in enumerate(loud):
@@ -42,7 +45,21 @@ def headline(trials: Sequence[Trial]) -> str:
     counts = Counter(trial.verdict for trial in trials)
     order = (*_LOUD, Verdict.XFAIL, Verdict.SKIP, Verdict.PASS)
     parts = [f"{counts[verdict]} {verdict.value}" for verdict in order if counts[verdict]]
+    if unsteady := flaky(trials):
+        parts.append(f"{len(unsteady)} flaky")
     return ", ".join(parts) or "no trials"
+
+
+def _flaky(trials: Sequence[Trial]) -> Iterator[str]:
+    """Name what did not come out the same each time it was tried."""
+    found = flaky(trials)
+    if found:
+        yield ""
+    for number, one in enumerate(found):
+        if number == _MOST_FLAKY:
+            yield f"- … {len(found) - number} more are flaky"
+            return
+        yield f"- **flaky** {_plain(one.id.slug)}: {one.words}"
 
 
 def _table(rows: Sequence[tuple[Trial, Figures]]) -> Iterator[str]:

@@ -177,6 +177,8 @@ class TrialId(Struct, frozen=True, kw_only=True):
     model: str = "hybrid"
     backend: str = "qemu"
     repeat: int = 0
+    attempt: int = 0
+    """More than 0 where the same was tried before, and nobody could say what came of it."""
 
     @property
     def slug(self) -> str:
@@ -189,6 +191,8 @@ class TrialId(Struct, frozen=True, kw_only=True):
             parts.append(self.backend)
         if self.repeat:
             parts.append(f"r{self.repeat}")
+        if self.attempt:
+            parts.append(f"again{self.attempt}")
         return "--".join(part.replace("/", "_") for part in parts)
 
 

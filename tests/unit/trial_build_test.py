@@ -15,7 +15,9 @@ from lpharness.cases.model import Case, Function
 from lpharness.results.folder import RunFolder
 from lpharness.results.junit import junit
 from lpharness.results.model import TrialId, Verdict
-from lpharness.run import Refused, _refuse_bad_input, _write_refusal
+from lpharness.run import Refused
+from lpharness.run.carry import write_refusal
+from lpharness.run.prepare import Prepared, refuse_bad_input
 from lpharness.trial.build import CaseBuild, build_case
 
 OTHER = Function(old="h")
@@ -26,6 +28,12 @@ def built(case: Case, **expect: Any) -> CaseBuild:
     return build_case(
         msgspec.structs.replace(case, expect=changed), kernel("gcc-12 (Debian) 12.2.0"), SILENT
     )
+
+
+def prepared(found: CaseBuild) -> Prepared:
+    id_ = TrialId(case="c", kernel="6.1.0-made", workload="idle")
+    refused = Refused(id=id_, verdict=found.build.verdict, reason=found.build.summary)
+    return Prepared(entries=(refused,), refusal=found.error if found.bad_input else None)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +69,9 @@ def test_bad_input_ends_a_run_only_if_there_is_nothing_else(tmp_path: Path) -> N
     bad, other = built(case), built(prebuilt(tmp_path, F, G))
     assert (bad.bad_input, other.bad_input) == (True, False)
     with pytest.raises(InputError, match="says it replaces h"):
-        _refuse_bad_input([bad, bad])
-    _refuse_bad_input([bad, other])
-    _refuse_bad_input([])
+        refuse_bad_input([prepared(bad), prepared(bad)])
+    refuse_bad_input([prepared(bad), prepared(other)])
+    refuse_bad_input([])
 
 
 @pytest.mark.parametrize("expected", ["", "not-as-asserted"])
@@ -74,7 +82,7 @@ def test_a_refused_build_is_a_result_of_its_own(tmp_path: Path, expected: str) -
         id=id_, verdict=found.build.verdict, reason=found.build.summary, build=found.build
     )
     with RunFolder.create(tmp_path / "run") as run:
-        _write_refusal(refused, run)
+        write_refusal(refused, run.trial(id_))
         (trial,) = run.trials()
     assert trial.build == found.build
     assert trial.verdict is (Verdict.XFAIL if expected else Verdict.FAIL)

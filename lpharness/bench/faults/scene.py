@@ -51,7 +51,7 @@ class Scene:
         self.prefix: list[str] = []
         self.command = [
             sys.executable, "-m", "lpharness.cli", "run", fault.tried, "-k", fault.kernel,
-            *fault.options, "-o", str(self.results),
+            *fault.options, "-o", str(self.results), "--retries", "0",
         ]  # fmt: skip
         self._deadline = Deadline.after(_LONGEST_S)
         self._process: subprocess.Popen[str] | None = None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from lpharness.archive import Archive
 from lpharness.base.errors import InputError
@@ -19,11 +18,12 @@ from lpharness.bench.fixes.attempt import attempt
 from lpharness.bench.fixes.model import Fix, Outcome, Settings
 from lpharness.bench.fixes.sample import below, changed_files, draw
 from lpharness.bench.settings import require_same
-from lpharness.bench.workers import workers
+from lpharness.bench.together import attempts
 from lpharness.engine.compiler import find_compiler
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
 from lpharness.engine.objects.unit import Unit
+from lpharness.executor.contract import Site, Task
 from lpharness.images import build as build_image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.symbols import VMLINUX
@@ -131,21 +131,30 @@ def _unit(makefiles: Makefiles, name: str, stop: Event) -> Unit | None:  # noqa:
     return makefiles.unit(name)
 
 
+class _Attempt(Struct, frozen=True):
+    """The call that takes the fix of one file."""
+
+    settings: Settings
+    name: str
+    modules: tuple[str, ...]
+    run: Path
+
+    def __call__(self, site: Site) -> Fix:  # noqa: ARG002
+        return attempt(self.settings, self.name, self.modules, self.run)
+
+
 def _attempts(
     settings: Settings, names: list[str], modules: tuple[str, ...], run: Path
 ) -> Iterator[Fix]:
     """Yield what comes of each file's fix, in the order in which they get through."""
-    with workers(settings.jobs) as pool:
-        futures = {pool.submit(attempt, settings, name, modules, run): name for name in names}
-        for future in as_completed(futures):
-            yield _result(future, futures[future])
+    tasks = (
+        Task(key=name, call=_Attempt(settings, name, modules, run), folder=run) for name in names
+    )
+    for ended in attempts(tasks, settings.jobs):
+        yield ended.result if ended.error is None else _crashed(ended.key, ended.error)
 
 
-def _result(future: Future[Fix], name: str) -> Fix:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise
-    except Exception as error:  # a crash of the engine is what this benchmark is to find
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Fix(path=name, files=(name,), outcome=Outcome.BROKEN, kind="crash", reason=reason)
+def _crashed(name: str, error: Exception) -> Fix:
+    """Return what a crash of the engine comes to: it is what this benchmark is to find."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Fix(path=name, files=(name,), outcome=Outcome.BROKEN, kind="crash", reason=reason)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, as_completed, wait
-from pathlib import Path
 
 import msgspec
 
@@ -14,24 +12,23 @@ from lpharness.bench.settings import require_same
 from lpharness.bench.soundness.draw import cells, draw
 from lpharness.bench.soundness.hog import hogs
 from lpharness.bench.soundness.model import Cell, Draw, Settings
-from lpharness.bench.workers import workers
+from lpharness.bench.together import attempts
 from lpharness.cases import bundled, load
 from lpharness.cases.model import Case
 from lpharness.checks.rejudge import rejudge
-from lpharness.guests import backend
+from lpharness.executor.contract import Ended, Task
 from lpharness.kernels import resolve
 from lpharness.kernels.model import Kernel
-from lpharness.results.folder import RunFolder
+from lpharness.results.folder import RunFolder, TrialFolder
 from lpharness.results.model import Trial, TrialId
-from lpharness.run import Refused, Request, carry_out, plan_run
-from lpharness.trial.plan import Plan
+from lpharness.run import Request, plan_run
+from lpharness.run.carry import Carry
+from lpharness.run.prepare import Entry
 from lpharness.workloads import find as find_workload
 
 ASKED = "soundness-settings.json"
 FREE = ("jobs", "number")
 """May differ when a measurement goes on: how many at a time, and in all."""
-
-Entry = Plan | Refused
 
 
 def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) -> list[Trial]:
@@ -58,7 +55,7 @@ def measure(settings: Settings, folder: RunFolder, progress: Progress = SILENT) 
     waiting = [one for one in drawn if names[one] not in done]
     with progress.step(f"{len(drawn)} trials", unit="trials") as step:
         entries = _planned(waiting, cases, names, progress)
-        for count, trial in enumerate(_tried(entries, settings, folder.path), 1):
+        for count, trial in enumerate(_tried(entries, settings, folder), 1):
             step.update(len(drawn) - len(waiting) + count, len(drawn))
             step.note(f"{trial.verdict} {trial.id.slug}")
     asked = set(names.values())
@@ -108,27 +105,26 @@ def _built_as(cell: Cell) -> tuple[str, str]:
     return cell.case, cell.kernel
 
 
-def _tried(entries: Iterable[Entry], settings: Settings, run: Path) -> Iterator[Trial]:
+def _tried(entries: Iterable[Entry], settings: Settings, folder: RunFolder) -> Iterator[Trial]:
     """Yield the trials in the order in which they get through."""
-    with hogs(settings.hogs), workers(settings.jobs) as pool:
-        futures: set[Future[Trial]] = set()
-        for entry in entries:
-            futures.add(pool.submit(_attempt, entry, run))
-            through, futures = wait(futures, timeout=0)
-            yield from (future.result() for future in through)
-        yield from (future.result() for future in as_completed(futures))
+    tasks = (_task(entry, folder) for entry in entries)
+    with hogs(settings.hogs):
+        for ended in attempts(tasks, settings.jobs):
+            yield ended.result if ended.error is None else _broken(ended, folder)
 
 
-def _attempt(entry: Entry, run: Path) -> Trial:
-    """Carry out one entry, in a worker."""
-    folder = RunFolder(run)
-    try:
-        return carry_out(entry, backend(entry.id.backend), folder)
-    except LpharnessError:
-        raise
-    except Exception as error:  # the harness crashed, which is no pass either
-        document = folder.trial(entry.id)
-        trial = document.load()
-        trial.reason += f": {type(error).__name__}: {error}"
-        document.write(trial)
-        return trial
+def _task(entry: Entry, folder: RunFolder) -> Task:
+    carry = Carry(entry=entry)
+    place = folder.trial(entry.id).path
+    return Task(key=place.name, call=carry, folder=place, needs=carry.needs)
+
+
+def _broken(ended: Ended, folder: RunFolder) -> Trial:
+    """Write down that the harness itself broke, which is no pass either."""
+    if isinstance(ended.error, LpharnessError):
+        raise ended.error
+    document = TrialFolder(folder.path / "trials" / ended.key)
+    trial = document.load()
+    trial.reason += f": {type(ended.error).__name__}: {ended.error}"
+    document.write(trial)
+    return trial

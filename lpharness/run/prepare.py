@@ -1,0 +1,192 @@
+"""From a cell to its plans: its kernel fetched, its modules, programs and image built once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from fnmatch import fnmatch
+
+import msgspec
+from msgspec import Struct
+
+from lpharness.base.errors import LpharnessError
+from lpharness.base.progress import SILENT, Progress
+from lpharness.cases.model import Case, Variant
+from lpharness.guests.contract import GuestSpec
+from lpharness.images import build as build_image
+from lpharness.images.model import Image
+from lpharness.kernels import resolve, with_headers
+from lpharness.kernels.model import Kernel
+from lpharness.results.model import Build, Evidence, TrialId, Verdict
+from lpharness.run.cells import Cell, Wanted, cells_of
+from lpharness.run.request import Request, Settings
+from lpharness.trial.build import CaseBuild, build_case
+from lpharness.trial.plan import Plan
+from lpharness.trial.programs import build_companions, build_programs
+from lpharness.workloads import find as find_workload
+from lpharness.workloads.catalog import Workload
+from lpharness.workloads.files import gather_files
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A trial that is not run: the answer is known without a guest."""
+
+    id: TrialId
+    verdict: Verdict
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    build: Build | None = None
+
+
+Entry = Plan | Refused
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A cell whose every trial can be made, or has its answer."""
+
+    entries: tuple[Entry, ...]
+    refusal: LpharnessError | None = None
+    """What kept it from being prepared, where a run of nothing else is not worth a report."""
+
+    @property
+    def makes_sense(self) -> bool:
+        """Whether there is more to tell of it than that nothing was tried."""
+        return self.refusal is None and any(
+            isinstance(entry, Plan) or entry.verdict is not Verdict.SKIP for entry in self.entries
+        )
+
+
+def plan_run(request: Request, progress: Progress = SILENT) -> list[Entry]:
+    """Fetch, build and lay out everything that the request needs; nothing is booted.
+
+    Raises:
+        InputError: a kernel, workload, variant or backend that does not exist, a workload that a
+            case cannot drive, the same trial twice, or nothing but cases that are themselves at
+            fault: a source that does not compile, say.
+        HostError: the archive, compiler or disk did not do its part.
+    """
+    settings = with_seed(request)
+    prepared = [prepare(cell, settings, progress) for cell in cells_of(request, progress)]
+    refuse_bad_input(prepared)
+    return [entry for one in prepared for entry in one.entries]
+
+
+def with_seed(settings: Settings) -> Settings:
+    """Return the settings with a seed: random, unless one was asked for."""
+    if settings.seed is not None:
+        return settings
+    return msgspec.structs.replace(settings, seed=random.SystemRandom().getrandbits(32))
+
+
+def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prepared:
+    """Fetch and build all that a cell's trials need.
+
+    Raises:
+        InputError: its kernel does not exist any more, or has no headers.
+        HostError: the archive, compiler or disk did not do its part.
+    """
+    kernel = with_headers(_kernel(cell, progress), progress=progress)
+    case = cell.case
+    if not meant_for(case, kernel):
+        reason = f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
+        return _all_refused(cell, settings, Verdict.SKIP, reason)
+    programs = build_programs(case)
+    companions = build_companions(case, kernel, progress)
+    built = build_case(case, kernel, progress)
+    if not built.to_be_run:
+        return _not_built(cell, settings, built)
+
+    def plan(wanted: Wanted) -> Plan:
+        workload = find_workload(wanted.workload)
+        return Plan(
+            id=cell.id_of(wanted, settings.backend),
+            case=case,
+            spec=GuestSpec(
+                kernel=kernel,
+                image=_image(case, workload, kernel, progress),
+                cpus=settings.cpus,
+                memory_mb=settings.memory_mb,
+                accelerator=settings.accelerator,
+            ),
+            workload=workload,
+            workload_files=gather_files(workload, kernel, progress=progress),
+            modules=built.modules,
+            build=built.build,
+            programs=programs,
+            companions=companions,
+            variant=_variant(case, wanted.variant),
+            fresh=settings.fresh,
+            pace=settings.pace,
+            seed=settings.seed or 0,
+            keep_memory=settings.keep_memory,
+        )
+
+    return Prepared(entries=tuple(plan(wanted) for wanted in cell.wanted))
+
+
+def unprepared(cell: Cell, settings: Settings, error: LpharnessError) -> Prepared:
+    """Return what comes of a cell that could not be prepared: nobody can say anything of it."""
+    prepared = _all_refused(cell, settings, Verdict.ERROR, f"not prepared: {error}")
+    return msgspec.structs.replace(prepared, refusal=error)
+
+
+def refuse_bad_input(prepared: Sequence[Prepared]) -> None:
+    """Refuse a run of nothing but cases that somebody has to mend first.
+
+    One of them among others must not keep those from being tried: then it is a result.
+
+    Raises:
+        LpharnessError: what is wrong with the first of them.
+    """
+    refusals = [one.refusal for one in prepared if one.refusal is not None]
+    if refusals and not any(one.makes_sense for one in prepared):
+        raise refusals[0]
+
+
+def meant_for(case: Case, kernel: Kernel) -> bool:
+    """Say whether a case's ``kernels`` name a kernel, by its spec or its release."""
+    names = (kernel.origin.spec, f"debian:{kernel.release}", kernel.release)
+    return any(fnmatch(name, pattern) for pattern in case.kernels for name in names)
+
+
+def _kernel(cell: Cell, progress: Progress) -> Kernel:
+    """Return the cell's kernel: of the release that it was when the run was laid out."""
+    kernel = resolve(cell.kernel, progress=progress)
+    if kernel.release == cell.release:
+        return kernel
+    return resolve(f"debian:{cell.release}", progress=progress)  # the archive has moved on
+
+
+def _all_refused(cell: Cell, settings: Settings, verdict: Verdict, reason: str) -> Prepared:
+    return Prepared(
+        entries=tuple(
+            Refused(id=cell.id_of(wanted, settings.backend), verdict=verdict, reason=reason)
+            for wanted in cell.wanted
+        )
+    )
+
+
+def _not_built(cell: Cell, settings: Settings, built: CaseBuild) -> Prepared:
+    return Prepared(
+        entries=tuple(
+            Refused(
+                id=cell.id_of(wanted, settings.backend),
+                verdict=built.build.verdict,
+                reason=f"build: {built.build.summary}",
+                evidence=built.evidence,
+                build=built.build,
+            )
+            for wanted in cell.wanted
+        ),
+        refusal=built.error if built.bad_input else None,
+    )
+
+
+def _variant(case: Case, name: str) -> Variant | None:
+    return next((variant for variant in case.variants if variant.name == name), None)
+
+
+def _image(case: Case, workload: Workload, kernel: Kernel, progress: Progress) -> Image:
+    recipe = "debian" if "debian" in (case.image, workload.image) else case.image
+    wanted = case.guest_modules + (case.target.modules if case.target else ())
+    return build_image(recipe, kernel, guest_modules=wanted, progress=progress)

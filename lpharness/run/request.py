@@ -1,0 +1,37 @@
+"""What a user asks to be tried, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from lpharness.cases.model import Case, Pace
+from lpharness.trial.plan import USUAL
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How everything in a run is tried."""
+
+    backend: str = "qemu"
+    uri: str | None = None
+    accelerator: Literal["auto", "tcg", "kvm"] = "auto"
+    cpus: int = 2
+    memory_mb: int = 512
+    fresh: bool = False
+    keep_memory: bool = False
+    pace: Pace = USUAL
+    seed: int | None = None
+
+
+class Request(Settings, frozen=True, kw_only=True):
+    """What a user asks to be tried: each case on each kernel under each workload."""
+
+    cases: tuple[Case, ...]
+    kernels: tuple[str, ...]
+    """Kernel specs, as typed."""
+    workloads: tuple[str, ...] = ()
+    """Names; empty for each case's default."""
+    variants: tuple[str, ...] = ()
+    """Names; empty for all that a case has."""
+    repeat: int = 1
