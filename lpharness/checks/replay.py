@@ -65,6 +65,16 @@ def load_recording(folder: Path) -> Recording:
     )
 
 
+def kept_case(folder: Path) -> Case | None:
+    """Read the case as it was tried; ``None`` where the trial was refused before it began.
+
+    Raises:
+        InputError: what is there is broken.
+    """
+    path = folder / CONTEXT
+    return _read_context(path).case if path.is_file() else None
+
+
 def control_recording(trial: TrialFolder, id_: TrialId, case: Case) -> Recording | None:
     """Read the recording of a trial's control guest; ``None`` if there was none.
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,11 +38,13 @@ _STAMPED = re.compile(r"run-\d{8}-\d{6}(-\d+)?")
 _LONGEST_NAME = 200  # bytes; NAME_MAX is 255, and reports add suffixes
 
 
-class _RunMark(msgspec.Struct, kw_only=True):
-    """``run.json``: tells a run's folder from any other folder."""
+class RunMark(msgspec.Struct, kw_only=True):
+    """``run.json``: tells a run's folder from any other folder, and the run from any other run."""
 
     schema: int = SCHEMA
     created_at: str = ""
+    id: str = ""
+    """The same wherever the folder is copied; empty in folders of before there were any."""
 
 
 class _SchemaOnly(msgspec.Struct):
@@ -236,6 +239,34 @@ class RunFolder:
             )
         return cls(path)
 
+    def mark(self) -> RunMark:
+        """Read ``run.json``.
+
+        Raises:
+            InputError: it is missing or broken.
+        """
+        path = self.path / _MARK
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=RunMark)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a run's mark: {error}") from error
+
+    def going_on(self) -> bool:
+        """Say whether a run writes here now."""
+        try:
+            handle = os.open(self.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def trial(self, id: TrialId) -> TrialFolder:  # noqa: A002
         """Return the folder of a trial, whether it exists or not.
 
@@ -288,7 +319,8 @@ class RunFolder:
         for leftover in (*self.path.glob(f"{ASIDE}*"), *self.path.glob(f"{_TRIALS}/*/{ASIDE}*")):
             leftover.unlink(missing_ok=True)
         if not (self.path / _MARK).is_file():
-            mark = _RunMark(created_at=datetime.now(UTC).isoformat(timespec="seconds"))
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            mark = RunMark(created_at=now, id=uuid.uuid4().hex)
             write_atomically(self.path / _MARK, msgspec.json.encode(mark) + b"\n")
         if self.path.parent.name == RESULTS and _STAMPED.fullmatch(self.path.name):
             _point_latest(self.path)
