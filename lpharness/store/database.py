@@ -7,6 +7,8 @@ whatever befalls the process.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,10 +159,24 @@ def _sqlite_engine(url: URL) -> Engine:
 def _set_up_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None  # the driver's own idea of transactions leaves out DDL
-    # Write-ahead logging is a property of the file; to set it again would wait for its readers.
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Make the file one with write-ahead logging: a property that stays with it.
+
+    Two that do so at once both read before they write, which SQLite answers with "locked" at once:
+    a wait might never end. The one has done it when the other looks again.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

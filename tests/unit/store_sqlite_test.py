@@ -1,5 +1,6 @@
 """The store in SQLite, and which store is meant."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from store_contract import StoreContract
 from lpharness.base.errors import HostError, InputError
 from lpharness.store import Store, open_store
 from lpharness.store.address import parse, shown
+from lpharness.store.database import _write_ahead
 
 
 class TestSqlite(StoreContract):
@@ -84,3 +86,24 @@ def test_other_addresses_are_refused_and_no_password_told(name: str) -> None:
     with pytest.raises(InputError) as refusal:
         parse(name)
     assert "secret" not in str(refusal.value)
+
+
+def test_two_that_turn_one_file_to_write_ahead_logging_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("BEGIN IMMEDIATE")
+    refusals = []
+
+    class Second(sqlite3.Connection):
+        def execute(self, *words):
+            try:
+                return super().execute(*words)
+            except sqlite3.OperationalError as error:
+                refusals.append(str(error))
+                first.execute("COMMIT")
+                raise
+
+    second = sqlite3.connect(path, isolation_level=None, timeout=60, factory=Second)
+    _write_ahead(second)
+    assert second.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert refusals == ["database is locked"]
