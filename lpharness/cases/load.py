@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ from lpharness.base.resources import data_dir
 from lpharness.cases.keys import refuse_unknown_keys
 from lpharness.cases.model import Case
 from lpharness.cases.rules import check
+from lpharness.cases.toml import in_words, read_toml
 
 FILE_NAME = "case.toml"
 _LOADER_ONLY = frozenset({"name", "folder"})
-_LARGEST = 1 << 20  # bytes; a case.toml is a few kilobytes
 
 
 def bundled() -> list[str]:
@@ -59,16 +57,14 @@ def load(name_or_path: str | Path) -> Case:
             names the file and the key.
     """
     file = _find(name_or_path)
-    raw = _read(file)
+    raw = read_toml(file, "a case")
     refuse_unknown_keys(file, raw, Case, hidden=_LOADER_ONLY)
     _translate_any(raw)
     folder = file.parent
     try:
         case = msgspec.convert(raw, Case)
     except msgspec.ValidationError as error:
-        raise InputError(
-            f"{file}: {_in_words(error)}", hint="docs/cases.md has every key"
-        ) from None
+        raise InputError(f"{file}: {in_words(error)}", hint="docs/cases.md has every key") from None
     case = msgspec.structs.replace(case, name=folder.name, folder=folder)
     check(case, file)
     return case
@@ -95,21 +91,6 @@ def _find(name_or_path: str | Path) -> Path:
     )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise InputError(f"{file}: larger than 1 MiB, not a case")
-        return tomllib.loads(data.decode())
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 text (byte {error.start})") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{file}: not TOML: {error}") from None
-
-
 def _translate_any(raw: dict[str, Any]) -> None:
     """Turn ``exit = "any"`` into ``None``, which TOML cannot write."""
     for outcome in _outcomes(raw):
@@ -130,14 +111,3 @@ def _outcomes(raw: dict[str, Any]) -> Iterator[object]:
         yield flaw.get("patched")
         signs = flaw.get("unpatched")
         yield signs.get("outcome") if isinstance(signs, dict) else None
-
-
-def _in_words(error: msgspec.ValidationError) -> str:
-    """Turn msgspec's "Expected `str`, got `int` - at `$.probe[0].run`" round, key first."""
-    text = str(error)
-    match = re.fullmatch(r"(?P<what>.*) - at `\$\.?(?P<where>.*)`", text)
-    if not match:
-        match = re.fullmatch(r"(?P<what>.*)", text)
-        return re.sub(r"missing required field `(\w+)`", r"the key `\1` is missing", text)
-    what = re.sub(r".*missing required field (`\w+`)", r"the key \1 is missing", match["what"])
-    return f"{match['where'] or 'top level'}: {what[0].lower()}{what[1:]}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lpharness.cli.output import TerminalProgress
-from lpharness.cli.trials import show_trials
 
 if TYPE_CHECKING:
     from lpharness.cases import Case
     from lpharness.run import Request
+    from lpharness.run.layout import Layout
 
 app = typer.Typer(add_completion=False)
 
@@ -44,7 +44,7 @@ def run(
             "profile:NAME, tree:PATH, files:image=…,modules=…,headers=… "
             "May be given more than once.",
         ),
-    ],
+    ] = [],  # noqa: B006 — typer copies it
     workload: Annotated[
         list[str], typer.Option("-w", "--workload", help="Default: the case's first. Repeatable.")
     ] = [],  # noqa: B006 — typer copies it
@@ -59,6 +59,17 @@ def run(
     variant: Annotated[
         list[str], typer.Option("--variant", help="Only these variants of the cases.")
     ] = [],  # noqa: B006
+    matrix: Annotated[
+        Path | None,
+        typer.Option("--matrix", help="A file that lays out a whole release (docs/matrix.md)."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Folder of a run that was interrupted: go on with it."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be tried, and how long it takes.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -76,8 +87,11 @@ def run(
         ),
     ] = None,
     retries: Annotated[
-        int, typer.Option(min=0, help="How often a trial is tried again that nobody could judge.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0, help="How often a trial is tried again that nobody could judge. Default: 1."
+        ),
+    ] = None,
     backend: Annotated[str, typer.Option(help="qemu or libvirt.")] = "qemu",
     uri: Annotated[
         str | None, typer.Option(help="libvirt's connection, for example qemu:///system.")
@@ -100,60 +114,101 @@ def run(
 
     lpharness run --tag quick -k debian:6.1-cloud
 
+    lpharness run --matrix release.toml --dry-run
+
     Exit status: 0 all well; 1 a verdict is fail; 2 bad input; 3 nobody could say.
     """
-    from lpharness.run import Request
+    import msgspec
 
-    request = Request(
-        cases=_chosen(cases, tag),
-        kernels=tuple(kernel),
-        workloads=tuple(workload),
-        variants=tuple(variant),
-        repeat=repeat,
-        backend=backend,
-        uri=uri,
-        accelerator=accelerator.value,
-        cpus=cpus,
-        memory_mb=memory,
-        fresh=fresh,
-        keep_memory=keep_vmcore,
-        seed=seed,
-    )
-    _run(request, output, jobs=jobs, retries=retries, json=json)
+    from lpharness.cli.conduct import conduct
+    from lpharness.cli.dry_run import show_plan
+
+    named = [*cases, *tag, *(f"-k {name}" for name in kernel), *(f"-w {name}" for name in workload)]
+    if resume is not None:
+        _refuse_beside("--resume", named, matrix, output)
+        layout = _resumed(resume)
+    elif matrix is not None:
+        _refuse_beside("--matrix", named)
+        layout = _of_matrix(matrix, output)
+    else:
+        from lpharness.run import Request
+
+        request = Request(
+            cases=_chosen(cases, tag),
+            kernels=_named(kernel),
+            workloads=tuple(workload),
+            variants=tuple(variant),
+            repeat=repeat,
+            backend=backend,
+            uri=uri,
+            accelerator=accelerator.value,
+            cpus=cpus,
+            memory_mb=memory,
+            fresh=fresh,
+            keep_memory=keep_vmcore,
+            seed=seed,
+        )
+        layout = _of_request(request, output)
+    if retries is not None:
+        layout = msgspec.structs.replace(layout, retries=retries)
+    folder = output if resume is None else resume
+    if dry_run:
+        show_plan(layout, folder, jobs, json=json)
+    else:
+        conduct(layout, folder, jobs=jobs, go_on=resume is not None, json=json)
 
 
-def _run(
-    request: Request, output: Path | None, *, jobs: int | None, retries: int, json: bool
-) -> NoReturn:
-    from contextlib import ExitStack
-
-    from lpharness.cli.live import RunView
+def _resumed(folder: Path) -> Layout:
     from lpharness.results.folder import RunFolder
-    from lpharness.results.writers import write_reports
-    from lpharness.run.cells import cells_of
-    from lpharness.run.conductor import Conductor
-    from lpharness.run.prepare import with_seed
-    from lpharness.run.start import executors
+    from lpharness.run.layout import resumed
+
+    RunFolder.open(folder)
+    return resumed(folder)
+
+
+def _of_matrix(file: Path, output: Path | None) -> Layout:
+    """Return the layout of a matrix, in the order that finds failures early."""
+    from lpharness.results.folder import RunFolder
+    from lpharness.run.history import runs_beside
+    from lpharness.run.matrix import lay_out
+    from lpharness.run.order import failures_first
 
     if output is not None:
         RunFolder.check(output)
-    cells = cells_of(request, TerminalProgress())
-    with ExitStack() as stack, RunView() as view:
-        run = Conductor(
-            with_seed(request),
-            lambda: stack.enter_context(RunFolder.create(output)),
-            view,
-            retries=retries,
+    return failures_first(lay_out(file, TerminalProgress()), runs_beside(output))
+
+
+def _of_request(request: Request, output: Path | None) -> Layout:
+    """Return the layout of what was typed, in the order in which it was."""
+    from lpharness.results.folder import RunFolder
+    from lpharness.run.cells import cells_of
+    from lpharness.run.layout import typed
+    from lpharness.run.prepare import with_seed
+
+    if output is not None:
+        RunFolder.check(output)
+    return typed(with_seed(request), cells_of(request, TerminalProgress()))
+
+
+def _refuse_beside(
+    option: str, named: list[str], matrix: Path | None = None, output: Path | None = None
+) -> None:
+    from lpharness.base.errors import InputError
+
+    others = [*named, *(["--matrix"] if matrix else []), *(["--output"] if output else [])]
+    if others:
+        raise InputError(
+            f"{option} says what is tried: {others[0]} cannot be beside it",
+            hint="of how it is done, -j and --retries can",
         )
-        try:
-            with executors(run.told, cells, jobs) as executor:
-                run.run(cells, preparing=executor, trying=executor)
-        finally:  # after Ctrl-C they show what was known by then
-            if run.folder is not None:
-                reports = write_reports(run.folder)
-    assert run.folder is not None
-    trials = [run.folder.trial(attempt.id).load() for attempt in run.attempts]
-    show_trials(trials, run.folder, view, reports, json=json)
+
+
+def _named(kernels: list[str]) -> tuple[str, ...]:
+    from lpharness.base.errors import InputError
+
+    if not kernels:
+        raise InputError("no kernel is named", hint="for example -k debian:6.1-cloud")
+    return tuple(kernels)
 
 
 def _chosen(names: list[str], tags: list[str]) -> tuple[Case, ...]:

@@ -43,6 +43,15 @@ class Capacity:
         """Let others have what a task took."""
         self._taken.remove(needs)
 
+    def times(self, needs: Needs) -> int:
+        """Return how many tasks with such needs there is room for at once; at least one."""
+        most = min(
+            self.tasks,
+            self.cpus / needs.cpus if needs.cpus else math.inf,
+            self.memory_mb / needs.memory_mb if needs.memory_mb else math.inf,
+        )
+        return max(1, int(most)) if math.isfinite(most) else 1
+
     def _is_free(self, needs: Needs) -> bool:
         cpus = sum(taken.cpus for taken in self._taken)
         memory = sum(taken.memory_mb for taken in self._taken)

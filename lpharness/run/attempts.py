@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lpharness.results.files import write_atomically
 from lpharness.results.model import TrialId, Verdict
 
 FILE_NAME = "attempts.jsonl"
@@ -37,8 +38,12 @@ class AttemptLog:
         self._path = folder / FILE_NAME
 
     def begin(self) -> None:
-        """Start afresh."""
-        self._path.write_bytes(b"")
+        """Start afresh.
+
+        Raises:
+            HostError: the folder cannot be written.
+        """
+        write_atomically(self._path, b"")
 
     def add(self, attempt: Attempt) -> None:
         """Write a line; whole in one call, so that a kill cuts at most the last."""

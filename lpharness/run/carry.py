@@ -45,12 +45,15 @@ class Carry(Struct, frozen=True, kw_only=True):
         if isinstance(self.entry, Refused):
             return Needs(cpus=0)
         spec = self.entry.spec
-        share = 1.0 if spec.accelerator == "kvm" else _EMULATED_SHARE
-        return Needs(
-            cpus=max(1.0, spec.cpus * share),
-            memory_mb=memory_mb(spec) + _BESIDE_MB,
-            kvm=spec.accelerator == "kvm",
-        )
+        return room_for(spec.cpus, memory_mb(spec), spec.accelerator)
+
+
+def room_for(cpus: int, memory_mb: int, accelerator: str) -> Needs:
+    """Return what a trial with such a guest takes of a machine."""
+    share = 1.0 if accelerator == "kvm" else _EMULATED_SHARE
+    return Needs(
+        cpus=max(1.0, cpus * share), memory_mb=memory_mb + _BESIDE_MB, kvm=accelerator == "kvm"
+    )
 
 
 def carry_out(

@@ -16,6 +16,8 @@ from lpharness.results.model import TrialId
 from lpharness.run.request import Request, Settings
 from lpharness.workloads import find as find_workload
 
+_MODELS = ("hybrid",)
+
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """One trial of a cell."""
@@ -91,6 +93,16 @@ def require_workload(case: Case, workload: str, settings: Settings) -> None:
         InputError: it is so.
     """
     find_workload(workload).command(case.drive, settings.cpus)
+
+
+def require_models(names: Iterable[str]) -> None:
+    """Refuse a consistency model that no guest knows.
+
+    Raises:
+        InputError: there is one.
+    """
+    if unknown := [name for name in names if name not in _MODELS]:
+        raise InputError(f"no model {unknown[0]!r}", hint=f"there are {', '.join(_MODELS)}")
 
 
 def refuse_twins(cells: Iterable[Cell], settings: Settings) -> None:

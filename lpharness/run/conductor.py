@@ -33,6 +33,7 @@ from lpharness.results.model import Trial, TrialId, Verdict
 from lpharness.run.attempts import Attempt, AttemptLog
 from lpharness.run.carry import Carry, write_refusal
 from lpharness.run.cells import Cell
+from lpharness.run.layout import Layout
 from lpharness.run.listener import Listener
 from lpharness.run.prepare import Entry, Prepared, Refused, prepare, refuse_bad_input, unprepared
 from lpharness.run.request import Settings
@@ -109,23 +110,19 @@ class Conductor:
             return
         self._events.put(event)
 
-    def run(self, cells: Sequence[Cell], preparing: Executor, trying: Executor) -> None:
-        """Prepare the cells and carry out their trials, in this order as far as it goes.
+    def run(self, layout: Layout, preparing: Executor, trying: Executor) -> None:
+        """Prepare the cells and carry out their trials, in their order as far as it goes.
 
         Raises:
             InputError: every cell is for somebody to mend first.
             HostError: nothing could be prepared, or the run's folder cannot be written.
         """
         self._trying = trying
-        names = [cell.id_of(w, self._settings.backend) for cell in cells for w in cell.wanted]
         with self._speaking:
-            self._listener.planned(names)
-        for place, cell in enumerate(cells):
-            for wanted in cell.wanted:
-                name = cell.id_of(wanted, self._settings.backend)
-                self._ranks[name.slug] = (place, 1)
-                if wanted.timeout_s:
-                    self._timeouts[name] = wanted.timeout_s
+            self._listener.planned(layout.order)
+        self._ranks = {name.slug: (place, 1) for place, name in enumerate(layout.order)}
+        self._timeouts = {name: w.timeout_s for name, _, w in layout.wanted() if w.timeout_s}
+        for place, cell in self._by_first_trial(layout.cells):
             self._submit(
                 preparing,
                 Prepare(cell=cell, settings=self._settings),
@@ -156,6 +153,10 @@ class Conductor:
             self._handle_told()
         self._finish()
 
+    def open(self) -> None:
+        """Open the run's folder now: there is something in it already."""
+        assert self._folder is not None
+
     @property
     def folder(self) -> RunFolder | None:
         """The run's folder, if there was anything to write."""
@@ -166,8 +167,15 @@ class Conductor:
         if self._opened is None:
             self._opened = self._open_folder()
             self._log = AttemptLog(self._opened.path)
-            self._log.begin()
         return self._opened
+
+    def _by_first_trial(self, cells: Sequence[Cell]) -> list[tuple[int, Cell]]:
+        """Return cells in the order in which they are needed, each with its first trial's place."""
+        places = [
+            min(self._ranks[cell.id_of(w, self._settings.backend).slug] for w in cell.wanted)[0]
+            for cell in cells
+        ]
+        return sorted(zip(places, cells, strict=True), key=lambda pair: pair[0])
 
     def _finish(self) -> None:
         """Go on until nothing is open any more."""
@@ -225,7 +233,7 @@ class Conductor:
     def _release(self) -> None:
         held, self._held = self._held, []
         for prepared in held:
-            for entry in prepared.entries:
+            for entry in sorted(prepared.entries, key=lambda e: self._ranks[e.id.slug]):
                 self._begin(entry)
 
     # --- trials --------------------------------------------------------------------------------

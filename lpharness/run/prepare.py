@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 import msgspec
 from msgspec import Struct
 
-from lpharness.base.errors import LpharnessError
+from lpharness.base.errors import InputError, LpharnessError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
 from lpharness.guests.contract import GuestSpec
@@ -96,8 +96,13 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
     if not built.to_be_run:
         return _not_built(cell, settings, built)
 
-    def plan(wanted: Wanted) -> Plan:
+    def plan(wanted: Wanted) -> Entry:
         workload = find_workload(wanted.workload)
+        try:
+            workload.command(case.drive, settings.cpus)
+        except InputError as error:  # in a matrix not every case can drive every workload
+            name = cell.id_of(wanted, settings.backend)
+            return Refused(id=name, verdict=Verdict.SKIP, reason=error.message)
         return Plan(
             id=cell.id_of(wanted, settings.backend),
             case=case,

@@ -16,6 +16,7 @@ from lpharness.results.model import Verdict
 from lpharness.run.attempts import FILE_NAME, read_attempts
 from lpharness.run.cells import Cell, Wanted
 from lpharness.run.conductor import Conductor, Prepare
+from lpharness.run.layout import typed
 from lpharness.run.prepare import Prepared, Refused
 from lpharness.run.request import Settings
 from lpharness.run.verdicts import exit_status
@@ -35,7 +36,7 @@ class Played:
         )
         self.executor = ByTheBook(conductor.told, answer)
         try:
-            conductor.run(cells, self.executor, self.executor)
+            conductor.run(typed(Settings(), cells), self.executor, self.executor)
         finally:
             if conductor.folder:
                 conductor.folder.close()

@@ -1,0 +1,55 @@
+"""Conducting a run from the command line: watched as it goes, reported on whatever ends it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from lpharness.cli.live import RunView
+from lpharness.cli.trials import show_trials
+from lpharness.results.folder import RunFolder
+from lpharness.results.writers import write_reports
+from lpharness.run.attempts import AttemptLog, read_attempts
+from lpharness.run.conductor import Conductor
+from lpharness.run.history import runs_beside
+from lpharness.run.layout import Layout, keep
+from lpharness.run.order import expectations
+from lpharness.run.start import executors
+
+
+def conduct(
+    layout: Layout, output: Path | None, *, jobs: int | None, go_on: bool, json: bool
+) -> NoReturn:
+    """Carry out a layout, show what it came to, and end with the verdict.
+
+    Args:
+        layout: what is to be tried.
+        output: the folder for it; a new one below ``results`` if ``None``.
+        jobs: trials at a time; as many as there is room for if ``None``.
+        go_on: whether the folder has the first part of this very run.
+        json: whether the answer is for programs.
+    """
+    expected = expectations(layout.order, runs_beside(output))
+    with ExitStack() as stack, RunView(expected) as view:
+
+        def open_folder() -> RunFolder:
+            folder = stack.enter_context(RunFolder.create(output))
+            if not go_on:
+                AttemptLog(folder.path).begin()
+                keep(layout, folder.path)
+            return folder
+
+        run = Conductor(layout.settings, open_folder, view, retries=layout.retries)
+        if go_on:
+            run.open()
+        try:
+            with executors(run.told, layout, jobs) as executor:
+                run.run(layout, preparing=executor, trying=executor)
+        finally:  # after Ctrl-C they show what was known by then
+            if run.folder is not None:
+                reports = write_reports(run.folder)
+    assert run.folder is not None
+    attempts = read_attempts(run.folder.path) if go_on else run.attempts
+    trials = [run.folder.trial(attempt.id).load() for attempt in attempts]
+    show_trials(trials, run.folder, view, reports, json=json)
