@@ -6,6 +6,8 @@ import errno
 import os
 from collections import Counter
 
+import msgspec
+
 from lpharness.cases.model import Stall
 from lpharness.checks.console_view import console_findings
 from lpharness.checks.contract import Recording
@@ -193,6 +195,7 @@ def _judge_stall(story: Story, transition: Transition, stall: Stall, ledger: Led
 
 
 def _release(recording: Recording, ledger: Ledger) -> At | None:
+    """Return the step that let the blocker go, at its begin: it may leave before the step ends."""
     taken = [(i, e) for i, e in recording.of(ActionTaken) if e.action.startswith("release")]
     if not taken:
         ledger.missing("release of the blocker", "was not run")
@@ -203,7 +206,9 @@ def _release(recording: Recording, ledger: Ledger) -> At | None:
             "release of the blocker", f"exit {event.exit_status}: {event.detail}", (index, event)
         )
         return None
-    return index, event
+    if event.began_ns is None:
+        return index, event
+    return index, msgspec.structs.replace(event, guest_ns=event.began_ns)
 
 
 def _judge_blocker(

@@ -318,6 +318,8 @@ class ActionTaken(Event, frozen=True, kw_only=True, tag="action-taken"):
 
     action: str
     exit_status: int
+    began_ns: int | None = None
+    """The guest's clock when the step began; ``guest_ns`` is when it had ended."""
     wanted: int | None = 0
     """The exit status that it must have; ``None`` where that does not matter."""
     detail: str = ""

@@ -64,6 +64,7 @@ class Steps:
                 guest_ns=result.guest_ended_ns,
                 action=action,
                 exit_status=result.exit_status,
+                began_ns=result.guest_began_ns,
                 wanted=wanted,
                 detail=(result.stderr or result.stdout).decode(errors="replace")[:2000].strip(),
             )
