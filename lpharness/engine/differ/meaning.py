@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 
 from lpharness.engine.differ import lines
+from lpharness.engine.differ.frames import without_lines
 from lpharness.engine.differ.names import is_numbered, own_base, source_name, stable
 from lpharness.engine.differ.pieces import Atom, Entry, Reference, Target
 from lpharness.engine.differ.tables import Bits, Role, rule_for, tables
@@ -117,10 +118,20 @@ class Meaning:
             return x.atom is y.atom and (x.name, x.offset) == (y.name, y.offset)
         a, b = x.atom, y.atom
         if a.role in (Role.STRINGS, Role.CONSTANTS) or b.role in (Role.STRINGS, Role.CONSTANTS):
-            return a.role is b.role and constant_at(x) == constant_at(y)
+            return a.role is b.role and self._same_constant(x, y, within)
         if self.pairs.are(a, b) or (within and (a, b) == within):
             return x.offset == y.offset
         return x.offset == y.offset and self._same_content(a, b)
+
+    def _same_constant(self, x: Target, y: Target, within: tuple[Atom, Atom] | None) -> bool:
+        if constant_at(x) == constant_at(y):
+            return True
+        left, right = frame_at(x), frame_at(y)
+        if left is None or left != right:
+            return False
+        if within:
+            self.line_changes.add(id(within[0]))
+        return True
 
     def _same_content(self, a: Atom, b: Atom) -> bool:
         """Whether two pieces without identity have the same content."""
@@ -199,7 +210,7 @@ def _token(reference: Reference) -> str:
     if target.atom is None:
         return f"{target.name}+{target.offset}"
     if target.atom.role in (Role.STRINGS, Role.CONSTANTS):
-        return repr(constant_at(target))
+        return repr(frame_at(target) or constant_at(target))
     if target.atom.symbols:
         return f"{stable(target.name)}+{target.offset}"
     return f"{target.atom.section.name}"
@@ -232,6 +243,14 @@ def constant_at(target: Target) -> tuple[bytes, int]:
         return section.data[at:end], 0
     start = at - at % section.entry_size
     return section.data[start : start + section.entry_size], at - start
+
+
+def frame_at(target: Target) -> bytes | None:
+    """Return what KASAN's description of a stack frame says but for lines; ``None``: it is none."""
+    if target.atom is None or target.atom.role is not Role.STRINGS:
+        return None
+    text, _ = constant_at(target)
+    return without_lines(text)
 
 
 def _place(atom: Atom) -> str:

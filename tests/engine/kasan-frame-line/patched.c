@@ -1,0 +1,14 @@
+#include "kernel_like.h"
+
+/* moved by
+   some lines */
+
+void fill(int *, int);
+
+int sum(int x)
+{
+	int parts[4];
+
+	fill(parts, x);
+	return parts[x & 3];
+}
