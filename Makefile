@@ -57,7 +57,7 @@ test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and tr
 	for kernel in $(OWN_KERNELS); do \
 	  $(BIN)/lpharness kernels build --source debian:6.1 \
 	    --config $${kernel%%/*} --toolchain $${kernel##*/} || exit; done
-	LPHARNESS_TEST_PROFILES=1 $(BIN)/pytest tests/vm/profiles_test.py $(PYTEST_ARGS)
+	LPHARNESS_TEST_PROFILES=1 $(BIN)/pytest tests/vm/profiles_test.py tests/vm/debug_kernel_test.py $(PYTEST_ARGS)
 
 lint: setup ## Check style, types, layers, shell and C.
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from asked_for import PROFILES_ONLY
 from faulty_cases import LINE, console_of, try_faulty
 
 from lpharness.base.errors import InputError
@@ -13,6 +14,8 @@ from lpharness.kernels import resolve
 from lpharness.results.model import Trial, Verdict
 
 KERNEL = "built:6.1-debug"
+
+pytestmark = PROFILES_ONLY
 
 
 @pytest.fixture(autouse=True)

@@ -1,35 +1,33 @@
 """The same cases on every profile: kernel, configuration and toolchain.
 
-Nothing is built here that takes minutes: `make test-profiles` builds the kernels of our own first.
+Nothing is built here that takes minutes: `make test-profiles` builds the kernels of our own first,
+and asks for these tests; `make test` is about stock kernels, whatever happens to be built here.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from asked_for import PROFILES_ONLY
 from emit_support import CMDLINE, case, edited, kernel
 from emit_trials import CHANGES, expect_pass, tried
 
 from lpharness.engine.compiler import find_compiler
 from lpharness.engine.objects import compile_pairs, plan_diff, prove_base
 from lpharness.kernels.profiles import find_profile, profiles
-from lpharness.kernels.spec import BuiltSpec, parse_spec
 from lpharness.kernels.toolchains import major_of, parse_toolchain
 from lpharness.sources.prepare import prepare_tree
 
 CASES = ("cmdline", "hot-syscall", "stall", "module-function")
 OBJECTS = (CMDLINE, "mm/slub.c", "kernel/sched/core.c", "net/ipv4/tcp_input.c", "fs/ext4/mballoc.c")
-ALL = "LPHARNESS_TEST_PROFILES"
+pytestmark = PROFILES_ONLY
 
 
 @pytest.fixture(params=profiles())
 def profile(request: pytest.FixtureRequest) -> str:
     """Return the spec of a profile whose kernel is here."""
     spec = f"profile:{request.param}"
-    if not isinstance(parse_spec(spec), BuiltSpec) and ALL not in os.environ:
-        pytest.skip(f"{spec}: the other tests are about stock kernels; {ALL}=1 runs these as well")
     kernel(spec)
     return spec
 
