@@ -156,7 +156,9 @@ def _provenance(plan: Plan, backend: Backend) -> Provenance:
         provenance_of(plan.spec, backend),
         modules={module.name: module.sha256 for module in plan.modules},
         module_sources={module.name: module.source_sha256 for module in plan.modules},
-        programs={program.name: sha256_file(program) for program in plan.programs},
+        programs={
+            program.name: sha256_file(program) for program in (*plan.programs, *plan.companions)
+        },
         compiler=plan.modules[0].compiler if plan.modules else "",
         seed=plan.seed,
     )

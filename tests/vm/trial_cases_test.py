@@ -43,7 +43,7 @@ def everything() -> Iterator[tuple[str, str, str]]:
     for name in CASES:
         for variant in load(name).variants or (None,):
             yield name, variant.name if variant else "", OLD
-    for name in ("cmdline", "stall", "hot-syscall"):
+    for name in ("cmdline", "stall", "hot-syscall", "busy-kthread"):
         yield name, "", NEW
 
 
@@ -114,6 +114,7 @@ def test_a_bundled_case_passes_with_its_evidence(
     expect_transitions(seen)
     expect_calls(seen, late_target=variant == "patch-first")
     expect_provenance(trial, kernel)
+    expect_programs(trial)
     expect_reports(seen)
 
 
@@ -150,6 +151,13 @@ def expect_calls(seen: Tried, *, late_target: bool) -> None:
         assert sum(hits(Phase.AFTER, "old").values()) > 0
         if seen.trial.id.case != "atomic-replace":  # its second patch gives one function back
             assert sum(hits(Phase.STEADY, "old").values()) == 0
+
+
+def expect_programs(trial: Trial) -> None:
+    """Whatever a case had compiled for the guest must be named, programs and modules."""
+    case = load(trial.id.case)
+    named = {Path(name).stem for name in trial.provenance.programs}
+    assert named == {Path(name).stem for name in (*case.programs, *case.companions)}
 
 
 def expect_provenance(trial: Trial, kernel: str) -> None:

@@ -65,7 +65,9 @@ class Scene:
     def start(self) -> None:
         """Start the command, in a process group of its own."""
         self._process = subprocess.Popen(
-            [*self.prefix, *self.command],
+            # A shell without job control starts what is in the background with SIGINT ignored, and so
+            # would all that is started from there.
+            ["env", "--default-signal=INT", *self.prefix, *self.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "stderr").open("w"),
