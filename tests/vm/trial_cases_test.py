@@ -43,7 +43,7 @@ def everything() -> Iterator[tuple[str, str, str]]:
     for name in CASES:
         for variant in load(name).variants or (None,):
             yield name, variant.name if variant else "", OLD
-    for name in ("cmdline", "stall", "hot-syscall", "busy-kthread"):
+    for name in ("cmdline", "stall", "hot-syscall"):
         yield name, "", NEW
 
 

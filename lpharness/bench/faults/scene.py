@@ -65,8 +65,8 @@ class Scene:
     def start(self) -> None:
         """Start the command, in a process group of its own."""
         self._process = subprocess.Popen(
-            # A shell without job control starts what is in the background with SIGINT ignored, and so
-            # would all that is started from there.
+            # A shell without job control starts its background with SIGINT ignored, and so would be
+            # all that is started from there.
             ["env", "--default-signal=INT", *self.prefix, *self.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

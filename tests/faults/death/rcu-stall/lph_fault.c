@@ -2,7 +2,7 @@
 /*
  * Somebody waits to free something, and it goes round in a loop.
  */
-#include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/rcupdate.h>
 
 #include "lph_livepatch.h"
@@ -15,9 +15,12 @@ static void lph_free(struct rcu_head *head)
 
 static int lph_show(struct seq_file *m, void *v)
 {
+	ktime_t until = ktime_add_ms(ktime_get(), 10000);
+
 	call_rcu(&lph_waiting, lph_free);
 	rcu_read_lock();
-	mdelay(10000);
+	while (ktime_before(ktime_get(), until))
+		cpu_relax();
 	rcu_read_unlock();
 	seq_puts(m, "patched\n");
 	return 0;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel thread that keeps CPU 1 to itself: it asks whether somebody else may run, and nobody may.
+ * Only every few seconds it sleeps a jiffy, lest RCU's callbacks wait for ksoftirqd for ever.
  */
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -11,9 +13,15 @@ static struct task_struct *thread;
 
 static int lph_thread(void *unused)
 {
+	unsigned long until;
+
 	sched_set_fifo(current);
-	while (!kthread_should_stop())
-		cond_resched_tasks_rcu_qs();
+	while (!kthread_should_stop()) {
+		until = jiffies + 5 * HZ;
+		while (!kthread_should_stop() && time_before(jiffies, until))
+			cond_resched_tasks_rcu_qs();
+		schedule_timeout_uninterruptible(1);
+	}
 	return 0;
 }
 
