@@ -15,9 +15,8 @@ from sqlalchemy.orm import Session
 
 from lpharness.base.errors import InputError
 from lpharness.results.folder import RunFolder, RunMark, TrialFolder
-from lpharness.store.columns import storable
 from lpharness.store.database import Store
-from lpharness.store.entry import Entry, read_entry, row
+from lpharness.store.entry import Entry, name_of, read_entry, row
 from lpharness.store.tables import (
     CheckRow,
     CveRow,
@@ -97,7 +96,7 @@ def put(store: Store, source: Source, entries: Sequence[Entry]) -> Added:
         known = _known(session, run_id)
         new, stale = [], []
         for entry in entries:
-            old = known.get((storable(entry.trial.id.slug), entry.started_at))
+            old = known.get(_key_of(entry))
             if old is None:
                 new.append(entry)
             elif old.digest != entry.digest and (entry.trial.finished or not old.finished):
@@ -105,7 +104,7 @@ def put(store: Store, source: Source, entries: Sequence[Entry]) -> Added:
                 new.append(entry)
         _drop(session, stale)
         _insert(session, run_id, new)
-        _number_attempts(session, run_id, {storable(entry.trial.id.slug) for entry in new})
+        _number_attempts(session, run_id, {name_of(entry.trial.id) for entry in new})
     return Added(
         run=source.name,
         added=len(new) - len(stale),
@@ -132,12 +131,20 @@ def _key(mark: RunMark, path: Path) -> str:
 
 
 def _refuse_twins(entries: Iterable[Entry], path: Path) -> None:
-    seen: set[tuple[str, datetime]] = set()
+    seen: set[_Key] = set()
     for entry in entries:
-        key = entry.trial.id.slug, entry.started_at
+        key = _key_of(entry)
         if key in seen:
             raise InputError(f"{path} holds the trial {entry.trial.id.slug} twice")
         seen.add(key)
+
+
+_Key = tuple[str, int, datetime]
+
+
+def _key_of(entry: Entry) -> _Key:
+    """Return what tells an attempt from all others of its run."""
+    return name_of(entry.trial.id), entry.trial.id.attempt, entry.started_at
 
 
 class _Known(Struct, frozen=True):
@@ -157,13 +164,21 @@ def _run(session: Session, source: Source) -> int:
     return run.id
 
 
-def _known(session: Session, run_id: int) -> dict[tuple[str, datetime], _Known]:
+def _known(session: Session, run_id: int) -> dict[_Key, _Known]:
     rows = session.execute(
         select(
-            TrialRow.slug, TrialRow.started_at, TrialRow.id, TrialRow.digest, TrialRow.finished
+            TrialRow.slug,
+            TrialRow.again,
+            TrialRow.started_at,
+            TrialRow.id,
+            TrialRow.digest,
+            TrialRow.finished,
         ).where(TrialRow.run_id == run_id)
     )
-    return {(slug, started): _Known(id_, digest, done) for slug, started, id_, digest, done in rows}
+    return {
+        (slug, again, started): _Known(id_, digest, done)
+        for slug, again, started, id_, digest, done in rows
+    }
 
 
 def _drop(session: Session, ids: Sequence[int]) -> None:
@@ -235,12 +250,12 @@ _CHILDREN = {
 
 
 def _number_attempts(session: Session, run_id: int, slugs: Iterable[str]) -> None:
-    """Number each trial's attempts by time; only the last counts, all are kept."""
+    """Number each trial's attempts; only the last counts, all are kept."""
     for some in _batches(sorted(slugs)):
         rows = session.execute(
             select(TrialRow.id, TrialRow.slug)
             .where(TrialRow.run_id == run_id, TrialRow.slug.in_(some))
-            .order_by(TrialRow.slug, TrialRow.started_at, TrialRow.id)
+            .order_by(TrialRow.slug, TrialRow.again, TrialRow.started_at, TrialRow.id)
         ).all()
         for _, group in itertools.groupby(rows, key=lambda found: found.slug):
             ids = [found.id for found in group]

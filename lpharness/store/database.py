@@ -24,6 +24,7 @@ from lpharness.store.address import given_or_usual, parse, shown
 from lpharness.store.migrate import migrate, needs_migration, no_store
 
 _WRITES = "lpharness_writes"
+_MIGRATES = "lpharness_migrates"
 _PATIENCE_S = 60
 """How long a writer waits for another: each takes well below a second for a trial."""
 _LOCK = 0x6C7068  # "lph": PostgreSQL's advisory locks are numbers
@@ -75,13 +76,16 @@ class Store:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, *, migrates: bool = False) -> Iterator[Session]:
         """Change the store, as the only one; an error leaves it as it was.
+
+        Args:
+            migrates: whether it is the schema that is changed.
 
         Raises:
             HostError: it cannot be written.
         """
-        engine = self.engine.execution_options(**{_WRITES: True})
+        engine = self.engine.execution_options(**{_WRITES: True, _MIGRATES: migrates})
         with (
             self._told("write"),
             Session(engine, expire_on_commit=False) as session,
@@ -101,10 +105,12 @@ class Store:
         with self.reading() as session:
             if not needs_migration(session.connection(), self.name, create=create):
                 return
-        with self.writing() as session:  # look again: another may have done it meanwhile
+        with self.writing(migrates=True) as session:
             connection = session.connection()
+            # Look again: another may have done it meanwhile.
             if needs_migration(connection, self.name, create=create):
                 migrate(connection)
+        self.engine.dispose()  # what connections that migrated were told is not for others
 
     def close(self) -> None:
         """Let go of the database; idempotent."""
@@ -180,9 +186,12 @@ def _write_ahead(connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(_MIGRATES):
+        # SQLite changes a table by making it anew: dropping the old would drop what refers to it.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     # A transaction that begins to write only later may find that it looked at a past moment.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
 
 
 def _postgresql_engine(url: URL) -> Engine:

@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 import zstandard
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Case
 from lpharness.checks.replay import kept_case
 from lpharness.results.figures import figures
 from lpharness.results.folder import TrialFolder
-from lpharness.results.model import Provenance, Trial
+from lpharness.results.model import Provenance, Trial, TrialId
 from lpharness.results.text import one_line
+from lpharness.store.columns import storable
 from lpharness.store.measures import Measure, measures
 
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
@@ -102,6 +104,7 @@ def subject(provenance: Provenance) -> str:
         return ""
     tested = (
         provenance.kernel_sha256,
+        provenance.kernel_build,
         sorted(provenance.modules.items()),
         sorted(provenance.programs.items()),
         provenance.image_identity,
@@ -109,11 +112,17 @@ def subject(provenance: Provenance) -> str:
     return hashlib.sha256(msgspec.json.encode(tested)).hexdigest()[:16]
 
 
+def name_of(id_: TrialId) -> str:
+    """Return the trial's name in its run, as it is kept: the same for all its attempts."""
+    return storable(replace(id_, attempt=0).slug)
+
+
 def row(entry: Entry) -> dict[str, Any]:
     """Return the columns of `TrialRow` that the entry itself tells."""
     trial, id_, made = entry.trial, entry.trial.id, entry.trial.provenance
     return {
-        "slug": id_.slug,
+        "slug": name_of(id_),
+        "again": id_.attempt,
         **{name: getattr(id_, name) for name in _OF_ID},
         "target": made.kernel_origin or id_.kernel,
         "verdict": trial.verdict.value,
@@ -133,8 +142,8 @@ def row(entry: Entry) -> dict[str, Any]:
 
 _OF_ID = ("case", "variant", "kernel", "workload", "model", "backend", "repeat")
 _OF_PROVENANCE = (
-    "host", "lpharness", "kernel_package", "kernel_version", "kernel_sha256", "image",
-    "image_identity", "compiler", "backend_version", "accelerator", "started_by", "cpus",
+    "host", "lpharness", "kernel_package", "kernel_version", "kernel_sha256", "kernel_build",
+    "image", "image_identity", "compiler", "backend_version", "accelerator", "started_by", "cpus",
     "memory_mb", "seed",
 )  # fmt: skip
 

@@ -49,6 +49,9 @@ def migrate(connection: Connection) -> None:
     from alembic import command
 
     command.upgrade(_configuration(connection), "head")
+    if connection.dialect.name == "sqlite":
+        astray = connection.execute(text("PRAGMA foreign_key_check")).first()
+        assert astray is None, f"a migration lost what {astray} refers to"
 
 
 def no_store(name: str) -> InputError:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 from lpharness.store.columns import Instant, Words
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; kept here so that no start has to read the migrations."""
 
 
@@ -73,7 +73,7 @@ class TrialRow(Base):
 
     __tablename__ = "trials"
     __table_args__ = (
-        UniqueConstraint("run_id", "slug", "started_at"),
+        UniqueConstraint("run_id", "slug", "again", "started_at"),
         Index(None, "case", "target"),
         Index(None, "run_id", "latest"),
     )
@@ -93,8 +93,10 @@ class TrialRow(Base):
     model: Mapped[str]
     backend: Mapped[str]
     repeat: Mapped[int]
+    again: Mapped[int]
+    """Which attempt it is by its own name, from 0. A later run into the same folder begins anew."""
     attempt: Mapped[int]
-    """From 1: the same trial of the same run was tried again; all results are kept."""
+    """Which it is of all that the store has, from 1: by `again`, then by time."""
     latest: Mapped[bool]
     """Whether it is the last attempt: the one that counts."""
 
@@ -116,6 +118,8 @@ class TrialRow(Base):
     kernel_package: Mapped[str]
     kernel_version: Mapped[str]
     kernel_sha256: Mapped[str]
+    kernel_build: Mapped[str]
+    """``uname -v``, as the guest said it."""
     image: Mapped[str]
     image_identity: Mapped[str]
     compiler: Mapped[str]

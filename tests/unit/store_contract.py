@@ -18,6 +18,7 @@ import msgspec
 import pytest
 import results_samples as samples
 from msgspec.structs import replace
+from sqlalchemy import inspect
 
 from lpharness.base.errors import InputError, LpharnessError
 from lpharness.bench.made_up import Shape, entry, fill
@@ -189,6 +190,12 @@ class StoreContract:
         put(store, source(), [late])
         put(store, source(), [early])
         assert [found.verdict for found in find(store)] == [V.PASS]
+
+    def test_an_attempt_of_the_same_second_is_another(self, store: Store) -> None:
+        again = entry(replace(ID, attempt=1), V.PASS, NOW)
+        put(store, source(), [again, entry(ID, V.ERROR, NOW)])
+        assert [(found.verdict, found.attempt) for found in find(store)] == [(V.PASS, 2)]
+        assert len({found.slug for found in find(store, Which(attempts=True))}) == 1
 
     def test_what_a_guest_says_is_kept_whatever_it_is(self, store: Store) -> None:
         made = entry(replace(ID, variant="a\x00b"), V.FAIL, NOW)
@@ -458,6 +465,19 @@ class StoreContract:
             assert context.get_current_revision() == HEAD
             assert compare_metadata(context, Base.metadata) == []
 
+    def test_an_older_schema_is_migrated_and_keeps_what_it_held(self, address: str) -> None:
+        with open_store(address, create=True) as new:
+            keep(new, V.ERROR, V.PASS)
+            with new.reading() as session:
+                rows = {t.name: session.execute(t.select()).all() for t in TABLES}
+            make_old(new)
+        with open_store(address) as migrated:
+            with migrated.reading() as session:
+                for table in TABLES:
+                    assert session.execute(table.select()).all() == rows[table.name]
+            self.test_migrations_come_to_the_schema_that_the_code_knows(migrated)
+            assert [found.attempt for found in find(migrated)] == [2]
+
     def test_a_newer_schema_is_refused(self, store: Store, address: str) -> None:
         from sqlalchemy import text
 
@@ -469,7 +489,7 @@ class StoreContract:
     def test_a_database_of_something_else_is_refused_and_left_alone(
         self, store: Store, address: str
     ) -> None:
-        from sqlalchemy import inspect, text
+        from sqlalchemy import text
 
         with store.writing() as session:
             for table in [*reversed(Base.metadata.sorted_tables)]:
@@ -484,6 +504,32 @@ class StoreContract:
     def test_a_store_that_is_not_there_is_not_made_by_a_question(self, address: str) -> None:
         with pytest.raises(InputError, match="there is no store at"):
             open_store(address)
+
+
+TABLES = Base.metadata.sorted_tables
+
+
+def make_old(store: Store) -> None:
+    """Give a store the first schema, with the rows that it holds."""
+    from alembic import command
+    from sqlalchemy import text
+
+    from lpharness.store.migrate import _configuration
+
+    with store.reading() as session:
+        rows = {table: session.execute(table.select()).mappings().all() for table in TABLES}
+    with store.writing(migrates=True) as session:
+        for table in reversed(TABLES):
+            session.execute(text(f"DROP TABLE {table.name}"))
+        session.execute(text("DROP TABLE alembic_version"))
+        command.upgrade(_configuration(session.connection()), "0001")
+        for table in TABLES:
+            columns = inspect(session.connection()).get_columns(table.name)
+            known = {column["name"] for column in columns}
+            for row in rows[table]:
+                old = {name: value for name, value in row.items() if name in known}
+                session.execute(table.insert().values(old))
+    store.engine.dispose()
 
 
 def python(program: str, *arguments: str) -> subprocess.Popen[str]:
