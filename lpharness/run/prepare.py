@@ -72,10 +72,14 @@ def plan_run(request: Request, progress: Progress = SILENT) -> list[Entry]:
 
 
 def with_seed(settings: Settings) -> Settings:
-    """Return the settings with a seed: random, unless one was asked for."""
-    if settings.seed is not None:
-        return settings
-    return msgspec.structs.replace(settings, seed=random.SystemRandom().getrandbits(32))
+    """Return the settings with a seed: random, unless one was asked for.
+
+    Of a request only the settings: what is tried is in the cells, and the plan keeps both.
+    """
+    values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    if settings.seed is None:
+        values["seed"] = random.SystemRandom().getrandbits(32)
+    return Settings(**values)
 
 
 def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prepared:

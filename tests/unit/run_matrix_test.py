@@ -18,7 +18,8 @@ from lpharness.run.cells import Wanted
 from lpharness.run.history import Past, Runs, runs_beside
 from lpharness.run.layout import Layout, keep, resumed, typed
 from lpharness.run.order import at_a_time, estimate, expectations, failures_first
-from lpharness.run.request import Settings
+from lpharness.run.prepare import with_seed
+from lpharness.run.request import Request, Settings
 
 WHOLE = """
 cases = ["cmdline", "hot-syscall"]
@@ -214,6 +215,14 @@ def test_what_failed_comes_first_then_what_nobody_knows_then_what_is_longest() -
     assert expectations(layout.order, history) == {
         name: past.seconds for name in layout.order if (past := history.past(name))
     }
+
+
+def test_what_was_typed_is_kept_without_its_cases(tmp_path: Path) -> None:
+    wanted = cell("cmdline")
+    case = msgspec.structs.replace(wanted.case, folder=tmp_path)  # as the loader sets it
+    request = Request(cases=(case,), kernels=(wanted.kernel,))
+    keep(typed(with_seed(request), [wanted]), tmp_path)
+    assert '"seed"' in (tmp_path / "plan.json").read_text()
 
 
 def test_an_estimate_takes_several_at_a_time() -> None:
