@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lpharness.cli.live import RunView
+from lpharness.cli.storing import storing
 from lpharness.cli.trials import show_trials
 from lpharness.results.folder import RunFolder
 from lpharness.results.writers import write_reports
@@ -19,7 +20,13 @@ from lpharness.run.start import executors
 
 
 def conduct(
-    layout: Layout, output: Path | None, *, jobs: int | None, go_on: bool, json: bool
+    layout: Layout,
+    output: Path | None,
+    *,
+    jobs: int | None,
+    go_on: bool,
+    json: bool,
+    store: str | None = None,
 ) -> NoReturn:
     """Carry out a layout, show what it came to, and end with the verdict.
 
@@ -29,12 +36,13 @@ def conduct(
         jobs: trials at a time; as many as there is room for if ``None``.
         go_on: whether the folder has the first part of this very run.
         json: whether the answer is for programs.
+        store: where trials go as they come, besides the folder.
     """
     expected = expectations(layout.order, runs_beside(output))
-    with ExitStack() as stack, RunView(expected) as view:
+    with ExitStack() as stack, storing(store) as stored, RunView(expected, stored.add) as view:
 
         def open_folder() -> RunFolder:
-            folder = stack.enter_context(RunFolder.create(output))
+            folder = stored.folder = stack.enter_context(RunFolder.create(output))
             if not go_on:
                 AttemptLog(folder.path).begin()
                 keep(layout, folder.path)
@@ -49,7 +57,8 @@ def conduct(
         finally:  # after Ctrl-C they show what was known by then
             if run.folder is not None:
                 reports = write_reports(run.folder)
+                complete = stored.complete(whole=go_on)
     assert run.folder is not None
     attempts = read_attempts(run.folder.path) if go_on else run.attempts
     trials = [run.folder.trial(attempt.id).load() for attempt in attempts]
-    show_trials(trials, run.folder, view, reports, json=json)
+    show_trials(trials, run.folder, view, reports, json=json, complete=complete)

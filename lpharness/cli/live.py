@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,15 +56,21 @@ class _Underway:
 class RunView:
     """A `lpharness.run.listener.Listener` for people: live lines on a terminal, plain ones else."""
 
-    def __init__(self, expected: Mapping[TrialId, float] | None = None) -> None:
+    def __init__(
+        self,
+        expected: Mapping[TrialId, float] | None = None,
+        after: Callable[[Trial], None] = lambda _: None,
+    ) -> None:
         """Make one.
 
         Args:
             expected: seconds that trials took the last time.
+            after: is called with each trial that has its verdict.
         """
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._remaining = Remaining(expected or {})
+        self._after = after
         self._total = 0
         self._done = 0
         self._underway: dict[TrialId, _Underway] = {}
@@ -123,6 +129,7 @@ class RunView:
         if trial.verdict != "pass":
             line.append(f"  {trial.reason}")
         self._console.print(line, soft_wrap=True)
+        self._after(trial)
 
     def again(self, trial: TrialId) -> None:
         """Take note that there is one more."""

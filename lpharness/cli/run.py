@@ -76,6 +76,15 @@ def run(
             "-o", "--output", help="Folder for the results. Default: a new one below results/."
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="PATH|URL",
+            help="Put each trial into this store as it comes (docs/store.md); `default` for your "
+            "own. Default: LPHARNESS_STORE if it is set, else none.",
+        ),
+    ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="How often each trial is made.")] = 1,
     jobs: Annotated[
         int | None,
@@ -155,7 +164,8 @@ def run(
     if dry_run:
         show_plan(layout, folder, jobs, json=json)
     else:
-        conduct(layout, folder, jobs=jobs, go_on=resume is not None, json=json)
+        go_on = resume is not None
+        conduct(layout, folder, jobs=jobs, go_on=go_on, json=json, store=store)
 
 
 def _resumed(folder: Path) -> Layout:

@@ -51,8 +51,9 @@ def show_trials(
     reports: Mapping[str, Path],
     *,
     json: bool,
+    complete: bool = True,
 ) -> NoReturn:
-    """Show what a run came to, and end with its verdict."""
+    """Show what a run came to, and end with its verdict; or with 3, if not all of it was kept."""
     from lpharness.results.flaky import flaky
     from lpharness.results.story import stories
     from lpharness.run import exit_status
@@ -62,4 +63,4 @@ def show_trials(
     else:
         found = {story.trial.id.slug: story.figures for story in stories(folder)}
         view.summarise(trials, found, reports)
-    raise typer.Exit(exit_status(trials))
+    raise typer.Exit(exit_status(trials) or (0 if complete else 3))

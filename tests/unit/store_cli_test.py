@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import results_samples as samples
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from lpharness.base.errors import InputError
 from lpharness.bench.made_up import Shape, fill
 from lpharness.cli.main import app
+from lpharness.cli.storing import storing
 from lpharness.store import open_store
+from lpharness.store.trials import find
 
 
 @pytest.fixture
@@ -84,3 +87,42 @@ def test_export_writes_a_file(store: Path, tmp_path: Path, form: str) -> None:
 def test_export_says_what_it_needs(store: Path) -> None:
     with pytest.raises(InputError, match="what to write is not said"):
         lpharness("export")
+
+
+def test_a_runs_trials_go_into_the_store_as_they_come(store: Path, tmp_path: Path) -> None:
+    run = samples.write_all(tmp_path / "run")
+    with storing(None) as stored:
+        stored.folder = run
+        for number, trial in enumerate(run.trials(), 1):
+            stored.add(trial)
+            with open_store() as opened:
+                assert len(find(opened)) == number
+        assert stored.complete(whole=False)
+
+
+def test_a_store_that_fails_does_not_end_the_run(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = samples.write_all(tmp_path / "run")
+    with storing(None) as stored:
+        stored.folder = run
+        with open_store() as opened, opened.writing() as session:
+            session.execute(text("DROP TABLE documents"))
+        for trial in run.trials():
+            stored.add(trial)
+        assert not stored.complete(whole=False)
+    said = capsys.readouterr().err
+    assert "not all is in the store: cannot write the store" in said
+    assert f"hint: lpharness store add {run.path}" in said
+    with open_store() as opened:
+        assert find(opened) == []
+
+
+def test_without_a_store_a_run_goes_on_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LPHARNESS_STORE", raising=False)
+    with storing(None) as stored:
+        stored.folder = samples.write_all(tmp_path / "run")
+        stored.add(samples.passing()[0])
+        assert stored.complete(whole=True)
