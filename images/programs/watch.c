@@ -19,7 +19,7 @@ static const struct {
 	{ "witness", command_witness, "                  hold a TCP connection; a line in, an answer out" },
 	{ "heartbeat", command_heartbeat, "              beat on each CPU and tell of gaps until stdin ends" },
 	{ "clocks", command_clocks, "INSTANCE           a trace clock beside the boot clock" },
-	{ "transitions", command_transitions, "              watch livepatch transitions until stdin ends" },
+	{ "transitions", command_transitions, "[models]       watch livepatch transitions until stdin ends" },
 };
 
 int main(int argc, char **argv)

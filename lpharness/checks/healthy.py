@@ -17,6 +17,9 @@ from lpharness.timeline.events import LeaksScanned, ModuleLoadTried, TransitionM
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+")
 
 
+_COMPLETE = ("livepatch-complete", "model-complete")
+
+
 def check_healthy(recording: Recording) -> CheckResult:
     """Compare the console's classes and the taint bits before the load and since."""
     story, ledger = Story(recording), Ledger("healthy")
@@ -55,7 +58,7 @@ def _judge_hearing(story: Story, findings: Sequence[Seen], ledger: Ledger) -> No
 
     Who did not hear that may not have heard of anything else since.
     """
-    told = "\n".join(found.text for found in findings if found.name == "livepatch-complete")
+    told = "\n".join(found.text for found in findings if found.name in _COMPLETE)
     ends = [e for _, e in story.recording.of(TransitionMarked) if e.mark == "completed"]
     for patch, direction in dict.fromkeys((end.patch, end.direction) for end in ends):
         if not re.search(

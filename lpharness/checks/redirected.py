@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lpharness.checks.contract import PatchedFunction, Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.models import KLP_HANDLER, handler
 from lpharness.checks.probing import judge_probes
 from lpharness.checks.story import Chapter, Story, comes_late, replaced_by
 from lpharness.results.model import CheckResult
@@ -23,8 +24,6 @@ from lpharness.timeline.events import (
 
 NEVER_ENTERED = "none was ever seen to enter"
 """What is missing of a patch that may be on, and that nobody called."""
-KLP_HANDLER = "klp_ftrace_handler"
-"""The ftrace callback of kernel/livepatch/patch.c."""
 
 _SEVERAL = ("arch_ftrace_ops_list_func", "ftrace_ops_list_func")
 """What ftrace calls where several users share a function: whose handlers those are is not told."""
@@ -78,7 +77,7 @@ def _judge_steady(story: Story, module: str, ledger: Ledger) -> None:
     for function in functions:
         if function not in due:
             ledger.context(function.old, f"{function.object} is not loaded yet")
-    _judge_ftrace(chapter, due, ledger)
+    _judge_ftrace(chapter, due, handler(story.recording), ledger)
     _judge_given_back(story, chapter, module, ledger)
     _judge_sysfs(chapter, module, due, ledger)
     for function in due:
@@ -119,7 +118,9 @@ def _judge_reached(
     ledger.missing(f"calls of {module}", f"{NEVER_ENTERED} {names}")
 
 
-def _judge_ftrace(chapter: Chapter, due: list[PatchedFunction], ledger: Ledger) -> None:
+def _judge_ftrace(
+    chapter: Chapter, due: list[PatchedFunction], wanted: str, ledger: Ledger
+) -> None:
     read = list(chapter.of(EnabledFunctions))
     if due and not read:
         ledger.missing("enabled_functions while patched", "was not read")
@@ -130,8 +131,8 @@ def _judge_ftrace(chapter: Chapter, due: list[PatchedFunction], ledger: Ledger) 
             line = lines.get(function.old)
             if line is None:
                 ledger.wrong(what, "not listed", at, wanted="listed with I (IPMODIFY)")
-            elif fault := _ftrace_fault(line):
-                ledger.wrong(what, f"{fault}: {line.line}", at, wanted=f"I and {KLP_HANDLER}")
+            elif fault := _ftrace_fault(line, wanted):
+                ledger.wrong(what, f"{fault}: {line.line}", at, wanted=f"I and {wanted}")
             elif at is read[-1]:
                 ledger.right(what, line.line or line.name, at)
 
@@ -152,12 +153,13 @@ def _judge_given_back(story: Story, chapter: Chapter, module: str, ledger: Ledge
         ledger.hold(what, not redirected, seen, "not redirected", last)
 
 
-def _ftrace_fault(line: EnabledFunction) -> str:
+def _ftrace_fault(line: EnabledFunction, wanted: str) -> str:
     if not line.ip_modify:
         return "not flagged I (IPMODIFY)"
     named = [name for name in line.handlers if name not in _SEVERAL]
-    if named and not any(name.startswith(KLP_HANDLER) for name in named):
-        return f"not livepatch's handler but {', '.join(named)}"
+    if named and not any(name.startswith(wanted) for name in named):
+        whose = "livepatch's" if wanted == KLP_HANDLER else "the model's"
+        return f"not {whose} handler but {', '.join(named)}"
     return ""
 
 

@@ -19,6 +19,7 @@ from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
+    ModelTried,
     ModuleLoadTried,
     Phase,
     PhaseBegan,
@@ -112,13 +113,26 @@ def _judge_unfinished(story: Story, transition: Transition, bound: float, ledger
     own = _own(story.recording, transition, watched)
     blocker = _chief_blocker(story.recording, transition)
     by = f", held up by {_tell(blocker[1])}" if blocker else ""
-    if own >= bound:
+    if transition.abandoned is not None:
+        tries = _tries(story.recording, transition)
+        seen = f"abandoned after {tries} tries{by}" if tries else f"abandoned{by}"
+        ledger.wrong(what, seen, transition.abandoned, wanted="completed")
+    elif own >= bound:
         at = blocker[0] if blocker else transition.began
         margin = Margin(name=transition.direction, measured=own, bound=bound)
         seen, wanted = f"not within {_told(watched, own)}{by}", f"within {bound:g} s"
         ledger.wrong(what, seen, at, wanted=wanted, margin=margin)
     else:
         ledger.missing(what, f"not seen in the {_told(watched, own)} that were watched{by}")
+
+
+def _tries(recording: Recording, transition: Transition) -> int:
+    """Return how often a model other than the kernel's says that it tried."""
+    return sum(
+        1
+        for _, tried in recording.of(ModelTried)
+        if tried.patch == transition.patch and tried.target == transition.target
+    )
 
 
 def _own(recording: Recording, transition: Transition, seconds: float) -> float:

@@ -24,6 +24,8 @@ class Transition:
     completed: At | None = None
     reversals: list[At] = field(default_factory=list)
     forced: list[At] = field(default_factory=list)
+    abandoned: At | None = None
+    """When the model gave up, as some do after so many tries."""
 
     @property
     def target(self) -> Literal[0, 1]:
@@ -91,4 +93,5 @@ def _take_marks(transition: Transition, recording: Recording) -> None:
         transition.began = began[0] if began else None
         transition.completed = completed[0] if completed else None
     transition.reversals = [mark for mark in marks if mark[1].mark == "reversed"]
+    transition.abandoned = next((mark for mark in marks if mark[1].mark == "abandoned"), None)
     transition.forced = [mark for mark in marks if mark[1].mark == "forced"]

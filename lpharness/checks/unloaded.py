@@ -6,8 +6,8 @@ from collections import Counter
 
 from lpharness.checks.contract import PatchedFunction, Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.models import handler, module_stays
 from lpharness.checks.probing import judge_probes
-from lpharness.checks.redirected import KLP_HANDLER
 from lpharness.checks.story import Chapter, Story
 from lpharness.checks.taints import judge_taint
 from lpharness.checks.transition import refusal
@@ -71,6 +71,11 @@ def _judge_unload(recording: Recording, module: str, ledger: Ledger) -> None:
         return
     at = tries[-1]
     event = at[1]
+    if module_stays(recording.id.model):
+        held = event.errno != 0
+        seen = refusal(event.errno, event.detail) if held else "unloaded"
+        ledger.hold(what, held, seen, f"refused: under {recording.id.model} it stays", at)
+        return
     if event.errno:
         ledger.wrong(what, refusal(event.errno, event.detail), at, wanted="unloaded")
         return
@@ -107,6 +112,8 @@ def _judge_modules(story: Story, ledger: Ledger) -> None:
     if vitals is None:
         ledger.missing("modules after the unload", "no vitals of that time")
         return
+    if module_stays(story.recording.id.model):
+        return
     for module in story.recording.case.modules:
         gone = module.name.replace("-", "_") not in vitals[1].modules
         seen = "not in /proc/modules" if gone else "still in /proc/modules"
@@ -124,7 +131,7 @@ def _judge_ftrace(recording: Recording, after: Chapter, ledger: Ledger) -> None:
         line = lines.get(name)
         if line is None:
             ledger.right(what, "not listed", last)
-        elif line.ip_modify or any(h.startswith(KLP_HANDLER) for h in line.handlers):
+        elif line.ip_modify or any(h.startswith(handler(recording)) for h in line.handlers):
             ledger.wrong(what, f"still redirected: {line.line}", last, wanted="not listed")
         else:
             ledger.context(what, f"traced by somebody else: {line.line}", last)

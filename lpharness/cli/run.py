@@ -59,6 +59,15 @@ def run(
     variant: Annotated[
         list[str], typer.Option("--variant", help="Only these variants of the cases.")
     ] = [],  # noqa: B006
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "-m",
+            "--model",
+            help="By which rule tasks move: immediate, ksplice, kpatch, kgraft, or the kernel's "
+            "own, hybrid (default). Repeatable.",
+        ),
+    ] = [],  # noqa: B006
     matrix: Annotated[
         Path | None,
         typer.Option("--matrix", help="A file that lays out a whole release (docs/matrix.md)."),
@@ -133,6 +142,7 @@ def run(
     from lpharness.cli.dry_run import show_plan
 
     named = [*cases, *tag, *(f"-k {name}" for name in kernel), *(f"-w {name}" for name in workload)]
+    named += [f"-m {name}" for name in model]
     if resume is not None:
         _refuse_beside("--resume", named, matrix, output)
         layout = _resumed(resume)
@@ -147,6 +157,7 @@ def run(
             kernels=_named(kernel),
             workloads=tuple(workload),
             variants=tuple(variant),
+            models=tuple(model) or ("hybrid",),
             repeat=repeat,
             backend=backend,
             uri=uri,

@@ -121,6 +121,42 @@ def compile_modules(
     return modules
 
 
+def compile_linked(
+    *,
+    name: str,
+    sources: Sequence[Path],
+    extra: Sequence[Path],
+    headers: Path,
+    compiler: Compiler,
+    folder: Path,
+) -> Path:
+    """Build ``NAME.ko`` from several C files that are linked together.
+
+    Args:
+        name: the module's name; no source may bear it.
+        sources: the C files.
+        extra: the header files beside them.
+        headers: a prepared headers tree (``Kernel.headers``).
+        compiler: as `find_compiler` gave it.
+        folder: private, empty; kbuild's files and the result are left in it.
+
+    Raises:
+        BuildError: one does not compile or names what the kernel does not export.
+        HostError: tools are missing, a path cannot be used by make, or no space is left.
+    """
+    _require_usable(headers, folder)
+    for path in (*sources, *extra):
+        shutil.copyfile(path, folder / path.name)
+    objects = " ".join(f"{source.stem}.o" for source in sources)
+    (folder / "Kbuild").write_text(f"obj-m := {name}.o\n{name}-y := {objects}\n")
+    status, output = _make(headers, folder, compiler)
+    module = folder / f"{name}.ko"
+    if status != 0 or not module.is_file():
+        text = _NOISE.sub("", output.replace(f"{folder}/", "")).strip()
+        raise _failure(sources[-1], text, status)
+    return module
+
+
 def _require_usable(headers: Path, folder: Path) -> None:
     """Refuse what kbuild would trip over."""
     require_tools()

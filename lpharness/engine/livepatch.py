@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lpharness.base.deadline import Deadline
+from lpharness.engine.registrar import LIVEPATCH, Registrar
 from lpharness.engine.saying import said
 from lpharness.engine.watcher import Direction, Watcher
 from lpharness.guests.contract import Guest
@@ -45,8 +46,15 @@ class _Unloaded(Struct):
 class LivepatchControl:
     """The hands of a trial: each act is recorded with the kernel's own answer."""
 
-    def __init__(self, guest: Guest, watcher: Watcher, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        watcher: Watcher,
+        recorder: Recorder,
+        registrar: Registrar = LIVEPATCH,
+    ) -> None:
         self._guest = guest
+        self._folder = registrar.folder
         self._watcher = watcher
         self._recorder = recorder
 
@@ -82,9 +90,15 @@ class LivepatchControl:
         """Write ``force``, which pins the outgoing module for ever."""
         return self._write(name, "force", "1", deadline)
 
-    def unload(self, name: str, deadline: Deadline) -> int:
-        """Wait for the reference count and unload; return 0 or the error number."""
-        wait_ms = int(min(_UNLOAD_WAIT_S, deadline.remaining()) * 1000)
+    def unload(self, name: str, deadline: Deadline, *, awaited: bool = True) -> int:
+        """Wait for the reference count and unload; return 0 or the error number.
+
+        Args:
+            name: the module.
+            deadline: for all of it.
+            awaited: whether the count is waited for, not where it can never drop to 0.
+        """
+        wait_ms = int(min(_UNLOAD_WAIT_S, deadline.remaining()) * 1000) if awaited else 0
         result = self._guest.transport.run(
             ["/lph/watch", "unload", name, str(wait_ms)], deadline=deadline
         )
@@ -112,7 +126,7 @@ class LivepatchControl:
         self._watcher.await_mark("completed", direction, deadline)
 
     def _write(self, name: str, attribute: str, value: str, deadline: Deadline) -> bool:
-        path = f"/sys/kernel/livepatch/{shlex.quote(name)}/{attribute}"
+        path = f"{self._folder}/{shlex.quote(name)}/{attribute}"
         result = self._guest.transport.run(f"echo {value} > {path}", deadline=deadline)
         detail = result.stderr.decode(errors="replace").strip()
         self._recorder.add(

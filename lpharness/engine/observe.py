@@ -12,6 +12,7 @@ from msgspec import Struct
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestError
 from lpharness.checks.contract import PatchedFunction
+from lpharness.engine.registrar import LIVEPATCH, Registrar
 from lpharness.engine.saying import said
 from lpharness.engine.witness import Witness
 from lpharness.guests.contract import Guest
@@ -70,8 +71,15 @@ class _ShadowsSaid(Struct):
 class Observer:
     """Asks the guest's kernel, and records the answers."""
 
-    def __init__(self, guest: Guest, recorder: Recorder, kernel: Kernel) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        recorder: Recorder,
+        kernel: Kernel,
+        registrar: Registrar = LIVEPATCH,
+    ) -> None:
         self._guest = guest
+        self._patches = registrar.folder
         self._recorder = recorder
         self._kernel = kernel
         self._shifted: int | None = None
@@ -116,7 +124,7 @@ class Observer:
         """Record a patch's sysfs folder."""
         quoted = shlex.quote(name)
         script = (
-            f"cd /sys/kernel/livepatch/{quoted} 2>/dev/null && for f in enabled transition; do "
+            f"cd {self._patches}/{quoted} 2>/dev/null && for f in enabled transition; do "
             'read v < $f && echo "$f=$v"; done && for o in */; do [ -d "$o" ] || continue; '
             'p=; [ -r "$o/patched" ] && read p < "$o/patched"; echo "object=$o=$p"; '
             'for f in "$o"*/; do [ -d "$f" ] && echo "function=$f"; done; done; '

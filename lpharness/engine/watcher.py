@@ -15,6 +15,7 @@ import msgspec
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired, TransportError
+from lpharness.engine.registrar import LIVEPATCH, Registrar
 from lpharness.guests.contract import Guest
 from lpharness.timeline.events import (
     Blocker,
@@ -25,7 +26,7 @@ from lpharness.timeline.events import (
 )
 from lpharness.timeline.recorder import Recorder
 
-Mark = Literal["began", "reversed", "completed", "forced"]
+Mark = Literal["began", "reversed", "completed", "forced", "abandoned"]
 Direction = Literal["patching", "unpatching"]
 
 # The livepatch core's function that was entered, and the mark it stands for.
@@ -33,6 +34,7 @@ _MARKS: dict[str, Mark] = {
     "start": "began",
     "reverse": "reversed",
     "force": "forced",
+    "abandon": "abandoned",
     "complete": "completed",
 }
 # What pr_notice() says in the same places, for kernels on which no kprobe could be had.
@@ -47,7 +49,7 @@ _MESSAGES: dict[str, tuple[Mark, Direction]] = {
 class Watcher:
     """A running watcher; `expect` tells it whose transition comes next."""
 
-    def __init__(self, guest: Guest, recorder: Recorder) -> None:
+    def __init__(self, guest: Guest, recorder: Recorder, registrar: Registrar = LIVEPATCH) -> None:
         self._recorder = recorder
         self._changed = threading.Condition()
         self._marks: list[TransitionMarked] = []
@@ -56,7 +58,9 @@ class Watcher:
         self._partial = b""
         self.tracing = False
         self._running = guest.transport.stream(
-            ["/lph/watch", "transitions"], on_stdout=self._on_output, deadline=Deadline.never()
+            ["/lph/watch", "transitions", *registrar.watched],
+            on_stdout=self._on_output,
+            deadline=Deadline.never(),
         )
 
     def await_ready(self, deadline: Deadline) -> None:
@@ -77,15 +81,18 @@ class Watcher:
         """Wait for a mark of the expected patch.
 
         Raises:
-            DeadlineExpired: it did not come in time.
+            DeadlineExpired: it did not come in time, or will not: the transition was abandoned.
         """
         found: list[TransitionMarked] = []
 
         def came() -> bool:
-            found[:] = [m for m in self._marks if (m.mark, m.direction) == (mark, direction)]
+            wanted = (mark, "abandoned")
+            found[:] = [m for m in self._marks if m.mark in wanted and m.direction == direction]
             return bool(found)
 
         self._wait(came, deadline, f"{direction} of '{self._patch}' to have {mark}")
+        if found[0].mark != mark:
+            raise DeadlineExpired(f"{direction} of '{self._patch}' was {found[0].mark}")
         return found[0]
 
     def close(self, deadline: Deadline) -> None:

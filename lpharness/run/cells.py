@@ -12,11 +12,10 @@ from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case
 from lpharness.guests import backend as find_backend
 from lpharness.kernels import release_of
+from lpharness.models import require_models
 from lpharness.results.model import TrialId
 from lpharness.run.request import Request, Settings
 from lpharness.workloads import find as find_workload
-
-_MODELS = ("hybrid",)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -61,6 +60,7 @@ def cells_of(request: Request, progress: Progress = SILENT) -> list[Cell]:
         HostError: nobody can be asked for a kernel.
     """
     find_backend(request.backend, uri=request.uri)
+    require_models(request.models)
     for case in request.cases:
         for workload in workloads_of(case, request.workloads):
             require_workload(case, workload, request)
@@ -95,16 +95,6 @@ def require_workload(case: Case, workload: str, settings: Settings) -> None:
     find_workload(workload).command(case.drive, settings.cpus)
 
 
-def require_models(names: Iterable[str]) -> None:
-    """Refuse a consistency model that no guest knows.
-
-    Raises:
-        InputError: there is one.
-    """
-    if unknown := [name for name in names if name not in _MODELS]:
-        raise InputError(f"no model {unknown[0]!r}", hint=f"there are {', '.join(_MODELS)}")
-
-
 def refuse_twins(cells: Iterable[Cell], settings: Settings) -> None:
     """Refuse trials that would write over each other's results.
 
@@ -118,17 +108,18 @@ def refuse_twins(cells: Iterable[Cell], settings: Settings) -> None:
             if name.slug in seen:
                 raise InputError(
                     f"{name.case} would be tried twice on {name.kernel} with {name.workload}",
-                    hint="name each case, kernel and workload once; --repeat N tries them again",
+                    hint="name everything once; --repeat N tries it again",
                 )
             seen.add(name.slug)
 
 
 def _wanted(case: Case, request: Request) -> tuple[Wanted, ...]:
     return tuple(
-        Wanted(workload=workload, variant=variant, repeat=repeat)
-        for workload, variant, repeat in itertools.product(
+        Wanted(workload=workload, variant=variant, model=model, repeat=repeat)
+        for workload, variant, model, repeat in itertools.product(
             workloads_of(case, request.workloads),
             variants_of(case, request.variants),
+            request.models,
             range(request.repeat),
         )
     )

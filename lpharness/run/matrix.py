@@ -18,11 +18,11 @@ from lpharness.cases.keys import refuse_unknown_keys
 from lpharness.cases.model import Case
 from lpharness.cases.toml import in_words, read_toml
 from lpharness.kernels import release_of
+from lpharness.models import require_models
 from lpharness.run.cells import (
     Cell,
     Wanted,
     refuse_twins,
-    require_models,
     variants_of,
     workloads_of,
 )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from lpharness.base.errors import InputError, LpharnessError
+from lpharness.base.errors import BuildError, InputError, LpharnessError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
+from lpharness.engine.build import Module
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build as build_image
 from lpharness.images.model import Image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
+from lpharness.models import HYBRID, build_core, registered, unfit
 from lpharness.results.model import Build, Evidence, TrialId, Verdict
 from lpharness.run.cells import Cell, Wanted, cells_of
 from lpharness.run.request import Request, Settings
@@ -107,6 +110,13 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
         except InputError as error:  # in a matrix not every case can drive every workload
             name = cell.id_of(wanted, settings.backend)
             return Refused(id=name, verdict=Verdict.SKIP, reason=error.message)
+        variant = _variant(case, wanted.variant)
+        try:
+            model, modules = _under_model(case, variant, wanted.model, built, kernel, progress)
+        except InputError as error:
+            name = cell.id_of(wanted, settings.backend)
+            verdict = Verdict.ERROR if isinstance(error, BuildError) else Verdict.SKIP
+            return Refused(id=name, verdict=verdict, reason=str(error), build=built.build)
         return Plan(
             id=cell.id_of(wanted, settings.backend),
             case=case,
@@ -119,11 +129,12 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
             ),
             workload=workload,
             workload_files=gather_files(workload, kernel, progress=progress),
-            modules=built.modules,
+            modules=modules,
+            model=model,
             build=built.build,
             programs=programs,
             companions=companions,
-            variant=_variant(case, wanted.variant),
+            variant=variant,
             fresh=settings.fresh,
             pace=settings.pace,
             seed=settings.seed or 0,
@@ -189,6 +200,29 @@ def _not_built(cell: Cell, settings: Settings, built: CaseBuild) -> Prepared:
         ),
         refusal=built.error if built.bad_input else None,
     )
+
+
+def _under_model(
+    case: Case,
+    variant: Variant | None,
+    name: str,
+    built: CaseBuild,
+    kernel: Kernel,
+    progress: Progress,
+) -> tuple[Path | None, tuple[Module, ...]]:
+    """Return a model's own module, and the livepatches registered with it.
+
+    Raises:
+        BuildError: it cannot be built for this kernel, or a livepatch not be registered with it.
+        InputError: the case asks for what the model cannot do.
+        HostError: tools or space are missing.
+    """
+    if name == HYBRID:
+        return None, built.modules
+    if reason := unfit(case, variant, name):
+        raise InputError(reason)
+    core = build_core(name, kernel, progress)
+    return core.path, tuple(registered(module, core) for module in built.modules)
 
 
 def _variant(case: Case, name: str) -> Variant | None:

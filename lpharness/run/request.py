@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from lpharness.cases.model import Case, Pace
+from lpharness.models import HYBRID
 from lpharness.trial.plan import USUAL
 
 
@@ -25,7 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Request(Settings, frozen=True, kw_only=True):
-    """What a user asks to be tried: each case on each kernel under each workload."""
+    """What a user asks to be tried: each case, kernel, workload and model with each."""
 
     cases: tuple[Case, ...]
     kernels: tuple[str, ...]
@@ -34,4 +35,6 @@ class Request(Settings, frozen=True, kw_only=True):
     """Names; empty for each case's default."""
     variants: tuple[str, ...] = ()
     """Names; empty for all that a case has."""
+    models: tuple[str, ...] = (HYBRID,)
+    """Names of consistency models."""
     repeat: int = 1

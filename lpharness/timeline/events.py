@@ -169,7 +169,7 @@ class TransitionMarked(Event, frozen=True, kw_only=True, tag="transition-marked"
     """The kernel said where a transition stands; ``guest_ns`` is the kernel's own stamp."""
 
     patch: str
-    mark: Literal["began", "reversed", "completed", "forced"]
+    mark: Literal["began", "reversed", "completed", "forced", "abandoned"]
     direction: Literal["patching", "unpatching"]
     source: Literal["kmsg", "tracing", "sysfs"]
 
@@ -207,6 +207,39 @@ class TasksSampled(Event, frozen=True, kw_only=True, tag="tasks-sampled"):
     unpatched: int
     patched: int
     blockers: tuple[Blocker, ...] = ()
+
+
+class ModelTried(Event, frozen=True, kw_only=True, tag="model-tried"):
+    """Another model than the kernel's looked at all tasks, by its own account.
+
+    ``guest_ns`` is when the look was over. It is told after the transition.
+    """
+
+    patch: str
+    target: Literal[0, 1]
+    began_ns: int
+    stop_began_ns: int = 0
+    """Since when all other CPUs stood still; 0 where none had to."""
+    stop_ended_ns: int = 0
+    tasks: int
+    frames: int
+    """Entries of stack traces that were looked at, or words of stacks."""
+    blocked: int
+    """Tasks in the way; a model may stop counting at the first."""
+    blockers: tuple[Blocker, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """For each of them the patched function on its stack, or what else is in the way."""
+
+
+class ModelMoved(Event, frozen=True, kw_only=True, tag="model-moved"):
+    """A task went over under a model that moves them one by one, by its own account."""
+
+    patch: str
+    pid: int
+    comm: str
+    kthread: bool
+    where: str
+    """``border``, ``idle``, ``safe point``, ``waiting`` or ``exit``."""
 
 
 class EnabledFunction(Struct, frozen=True):
@@ -473,6 +506,8 @@ AnyEvent = (
     | TransitionMarked
     | TaskMoved
     | TasksSampled
+    | ModelTried
+    | ModelMoved
     | EnabledFunctions
     | FunctionBytes
     | ShadowVariables

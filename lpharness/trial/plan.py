@@ -9,6 +9,7 @@ from msgspec import Struct
 from lpharness.cases.model import Case, Pace, Variant
 from lpharness.checks.contract import PatchedFunction
 from lpharness.engine.build import Module
+from lpharness.engine.registrar import LIVEPATCH, MODELS, Registrar
 from lpharness.guests.contract import GuestSpec
 from lpharness.results.model import Build, TrialId
 from lpharness.workloads.catalog import Workload
@@ -29,6 +30,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     spec: GuestSpec
     workload: Workload
     modules: tuple[Module, ...]
+    model: Path | None = None
+    """The module of another consistency model than the kernel's, which takes the livepatch."""
     build: Build | None = None
     """What came of building them, where that was a phase of its own."""
     programs: tuple[Path, ...] = ()
@@ -56,6 +59,11 @@ class Plan(Struct, frozen=True, kw_only=True):
             steady_s=max(asked.steady_s, needed.steady_s),
             after_s=max(asked.after_s, needed.after_s),
         )
+
+    @property
+    def registrar(self) -> Registrar:
+        """Who takes the livepatch in the guest."""
+        return LIVEPATCH if self.model is None else MODELS
 
     @property
     def functions(self) -> tuple[PatchedFunction, ...]:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired
 from lpharness.cases.model import ModuleSource
+from lpharness.checks.models import module_stays
 from lpharness.engine.build import Module
 from lpharness.engine.heartbeat import HeartbeatWatch
 from lpharness.engine.leaks import LeakScanner
@@ -22,6 +23,7 @@ from lpharness.engine.tracing import CallCounter
 from lpharness.engine.watcher import Direction, Watcher
 from lpharness.engine.witness import Witness
 from lpharness.guests.contract import Guest
+from lpharness.models.evidence import record_evidence
 from lpharness.timeline.events import Phase, Probed
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
@@ -56,7 +58,7 @@ class Story(Steps):
         self._trigger = Trigger(guest, recorder, plan.case.flaw) if plan.case.flaw else None
         heard = self._trigger.heard if self._trigger else lambda _: None
         self._console = ConsoleListener(guest, recorder, heard)
-        self._observer = Observer(guest, recorder, plan.spec.kernel)
+        self._observer = Observer(guest, recorder, plan.spec.kernel, plan.registrar)
         self._counter = CallCounter(guest, recorder)
         self._leaks = LeakScanner(guest, recorder)
         self._loaded: list[str] = []
@@ -92,10 +94,13 @@ class Story(Steps):
         self._observer.ensure_symbols(self._soon(20))
         self._set_up()
         self._witness = Witness(self._guest, deadline)
-        self._watcher = Watcher(self._guest, self._recorder)
+        self._load_model()
+        self._watcher = Watcher(self._guest, self._recorder, self._plan.registrar)
         self._heartbeat = HeartbeatWatch(self._guest, self._recorder)
         self._stack.callback(self._heartbeat.leave)
-        self._control = LivepatchControl(self._guest, self._watcher, self._recorder)
+        self._control = LivepatchControl(
+            self._guest, self._watcher, self._recorder, self._plan.registrar
+        )
         for module in self._plan.modules:
             self._control.upload(module.name, module.path, self._soon())
         self._watcher.await_ready(self._soon())
@@ -155,7 +160,8 @@ class Story(Steps):
         self._counter.read(driven=False, deadline=self._soon())
         for name in reversed(self._loaded):
             self._counter.drop(name, self._soon())
-            self._control.unload(name, self._soon(15))
+            stays = module_stays(self._plan.id.model)
+            self._control.unload(name, self._soon(15), awaited=not stays)
             self._observer.patch(name, self._soon())
 
     def _after(self) -> None:
@@ -176,6 +182,7 @@ class Story(Steps):
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
         self._watcher.close(self._soon())
+        self._unload_model()
         self._witness.close(self._soon())
 
     # --- the steps -------------------------------------------------------------------------
@@ -304,6 +311,24 @@ class Story(Steps):
                 self._counter.add_new(function, self._soon())
             else:
                 self._counter.leave_out(function, f"one of more than {self._plan.counted}")
+
+    # --- the module of another model than the kernel's --------------------------------------
+
+    def _load_model(self) -> None:
+        """Load it before anything looks at the guest: it is no part of what is under test."""
+        if self._plan.model is not None:
+            place = f"/tmp/{self._plan.model.name}"  # noqa: S108 — the guest's own
+            self._guest.transport.put(self._plan.model, place, deadline=self._soon())
+            self._act(f"load the model {self._plan.id.model}", f"insmod {place}")
+
+    def _unload_model(self) -> None:
+        """Write down its account, and unload it: it goes only if no patch holds it any more."""
+        if self._plan.model is not None:
+            for name in self._loaded:
+                record_evidence(self._guest, name, self._recorder, self._soon())
+            model = self._plan.id.model
+            wanted = 1 if module_stays(model) and self._loaded else 0
+            self._act(f"unload the model {model}", f"rmmod {self._plan.model.stem}", wanted)
 
     # --- the target's modules --------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
     HostShare,
+    ModelTried,
     ModuleLoadTried,
     TasksSampled,
     TransitionMarked,
@@ -57,6 +58,16 @@ def hung(watched: float) -> Recording:
     return lost
 
 
+def abandoned() -> Recording:
+    """A model that tries so often and no more has given up, long before the bound."""
+    tried = {"patch": MODULE, "target": 1, "began_ns": 0, "tasks": 50, "frames": 300, "blocked": 1}
+    recording = hung(3)
+    for at in (2.41, 2.42):
+        recording = insert(recording, at, ModelTried, **tried)
+    fields = {"patch": MODULE, "direction": "patching", "source": "tracing"}
+    return insert(recording, 2.43, TransitionMarked, mark="abandoned", **fields)
+
+
 def stalled(*blockers: Blocker) -> Recording:
     return change(clean(stall=True), TasksSampled, lambda e: e.blockers, blockers=blockers)
 
@@ -72,6 +83,8 @@ def stalled(*blockers: Blocker) -> Recording:
          "completion of unpatching of lph_case"),
         ("transition", lambda: hung(130), FAIL, "held up by kernel thread kworker/0:1"),
         ("transition", lambda: hung(3), ERROR, "not seen in the"),
+        ("transition", abandoned, FAIL,
+         "abandoned after 2 tries, held up by kernel thread kworker/0:1"),
         ("transition", lambda: mark("reversed"), FAIL, "was reversed"),
         ("transition", lambda: mark("forced"), FAIL, "was forced, which the case does not ask"),
         ("transition", lambda: expecting(mark("forced"), force=True), PASS, "patching of lph_case"),

@@ -25,16 +25,26 @@
 #define BLOCKERS_AFTER_NS 400000000LL
 #define BLOCKERS_EVERY_NS 500000000LL
 
-static const char *const probes[] = {
-	"p:lph_watch/init klp_init_transition state=$arg2:s32",
-	"p:lph_watch/start klp_start_transition",
-	"p:lph_watch/try klp_try_complete_transition",
-	"r:lph_watch/tried klp_try_complete_transition",
-	"p:lph_watch/complete klp_complete_transition",
-	"p:lph_watch/reverse klp_reverse_transition",
-	"p:lph_watch/force klp_force_transition",
-	"p:lph_watch/self klp_update_patch_state",
+#define KERNEL "klp_"		/* the livepatch core's own functions */
+#define MODELS "lph_models:lph_"	/* their counterparts in the module of the other models */
+
+/* The kernel clears a task's mark in one place for all of them. */
+static const struct {
+	const char *event, *function, *arguments;
+	const char *only;	/* there is one of these alone */
+} probes[] = {
+	{ "p:lph_watch/init", "init_transition", " state=$arg2:s32", NULL },
+	{ "p:lph_watch/start", "start_transition", "", NULL },
+	{ "p:lph_watch/try", "try_complete_transition", "", NULL },
+	{ "r:lph_watch/tried", "try_complete_transition", "", NULL },
+	{ "p:lph_watch/complete", "complete_transition", "", NULL },
+	{ "p:lph_watch/reverse", "reverse_transition", "", NULL },
+	{ "p:lph_watch/force", "force_transition", "", KERNEL },
+	{ "p:lph_watch/abandon", "abandon_transition", "", MODELS },
+	{ "p:lph_watch/self", "klp_update_patch_state", "", "" },
 };
+
+static const char *whose = KERNEL;
 
 static struct {
 	bool active, sweep_now;
@@ -94,6 +104,8 @@ static void on_trace_line(char *line)
 	} else if (!strcmp(name, "tried")) {
 		transition.sweep_now = transition.active;
 		return;
+	} else if (!strcmp(name, "abandon")) {
+		transition.active = false;
 	} else if (!strcmp(name, "complete")) {
 		/* One look more: nobody may be left in either state when it is over. */
 		tasks_completed(t);
@@ -165,9 +177,16 @@ static int set_up_tracing(char *why, size_t size)
 	write_file(INSTANCE "/buffer_size_kb", "256");
 	write_file(INSTANCE "/buffer_percent", "0");
 	fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
-	for (i = 0; fd >= 0 && i < sizeof(probes) / sizeof(probes[0]); i++)
-		if (write(fd, probes[i], strlen(probes[i])) < 0)
-			snprintf(why, size, "%s: %s", probes[i], strerror(errno));
+	for (i = 0; fd >= 0 && i < sizeof(probes) / sizeof(probes[0]); i++) {
+		char line[128];
+
+		if (probes[i].only && *probes[i].only && strcmp(probes[i].only, whose))
+			continue;
+		snprintf(line, sizeof(line), "%s %s%s%s", probes[i].event, probes[i].only ?: whose,
+			 probes[i].function, probes[i].arguments);
+		if (write(fd, line, strlen(line)) < 0)
+			snprintf(why, size, "%s: %s", line, strerror(errno));
+	}
 	if (fd < 0) {
 		snprintf(why, size, "kprobe_events: %s", strerror(errno));
 		return -1;
@@ -191,9 +210,10 @@ static void tear_down_tracing(int fd)
 	fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
 	for (i = 0; fd >= 0 && i < sizeof(probes) / sizeof(probes[0]); i++) {
 		char line[64];
-		const char *name = strchr(probes[i], ':') + 1;
 
-		snprintf(line, sizeof(line), "-:%.*s", (int)strcspn(name, " "), name);
+		if (probes[i].only && *probes[i].only && strcmp(probes[i].only, whose))
+			continue;
+		snprintf(line, sizeof(line), "-:%s", strchr(probes[i].event, ':') + 1);
 		if (write(fd, line, strlen(line)) < 0)
 			perror(line);
 	}
@@ -251,8 +271,8 @@ int command_transitions(int argc, char **argv)
 		{ .fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), .events = POLLIN },
 	};
 
-	(void)argc;
-	(void)argv;
+	if (argc > 0 && !strcmp(argv[0], "models"))
+		whose = MODELS;
 	lseek(fds[1].fd, 0, SEEK_END);
 	tasks_begin(1);
 	fds[2].fd = set_up_tracing(why, sizeof(why));
