@@ -31,7 +31,7 @@ setup: $(READY) ## Install what is missing and leave .venv/bin/lpharness.
 $(READY): pyproject.toml ci/debian-packages.txt
 	ci/install-packages ci/debian-packages.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev,drgn,libvirt,parquet,postgresql,simulation]'
+	$(BIN)/pip install --quiet --editable '.[dask,dev,drgn,libvirt,parquet,postgresql,simulation]'
 	@touch $@
 
 demo: setup ## Patch real kernels live, and back; ends with verdicts and a report.

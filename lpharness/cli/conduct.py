@@ -24,6 +24,7 @@ def conduct(
     output: Path | None,
     *,
     jobs: int | None,
+    cluster: str | None,
     go_on: bool,
     json: bool,
     store: str | None = None,
@@ -34,6 +35,7 @@ def conduct(
         layout: what is to be tried.
         output: the folder for it; a new one below ``results`` if ``None``.
         jobs: trials at a time; as many as there is room for if ``None``.
+        cluster: where they are carried out; on this machine if ``None``.
         go_on: whether the folder has the first part of this very run.
         json: whether the answer is for programs.
         store: where trials go as they come, besides the folder.
@@ -52,8 +54,8 @@ def conduct(
         if go_on:
             run.open()
         try:
-            with executors(run.told, layout, jobs) as executor:
-                run.run(layout, preparing=executor, trying=executor)
+            with executors(run.told, layout, jobs, cluster) as (preparing, trying):
+                run.run(layout, preparing=preparing, trying=trying)
         finally:  # after Ctrl-C they show what was known by then
             if run.folder is not None:
                 reports = write_reports(run.folder)

@@ -104,6 +104,10 @@ def run(
             help="Trials at a time. Default: as many as there are CPUs and memory for.",
         ),
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="dask://HOST:PORT: trials on a cluster (docs/cluster.md)."),
+    ] = None,
     retries: Annotated[
         int | None,
         typer.Option(
@@ -176,7 +180,7 @@ def run(
         show_plan(layout, folder, jobs, json=json)
     else:
         go_on = resume is not None
-        conduct(layout, folder, jobs=jobs, go_on=go_on, json=json, store=store)
+        conduct(layout, folder, jobs=jobs, cluster=executor, go_on=go_on, json=json, store=store)
 
 
 def _resumed(folder: Path) -> Layout:

@@ -89,7 +89,14 @@ class Ended(Struct, frozen=True, kw_only=True):
     where: str = ""
 
 
-Event = Began | News | Ended
+class Broken(Struct, frozen=True, kw_only=True):
+    """The executor can do nothing any more; this is the last that it tells."""
+
+    error: Exception
+    key: str = ""
+
+
+Event = Began | News | Ended | Broken
 Told = Callable[[Event], None]
 """Is told of each task, in this order: began, its news, ended. One call at a time, from any thread.
 

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from lpharness.base.errors import HostError
 from lpharness.executor.capacity import Capacity
 from lpharness.executor.closing import Closing
-from lpharness.executor.contract import Began, Ended, How, News, Task, Told
+from lpharness.executor.contract import Began, Broken, Ended, How, News, Task, Told
 from lpharness.executor.messages import Said
 from lpharness.executor.worker import Gone, Worker, end
 
@@ -77,6 +77,8 @@ class LocalExecutor(Closing):
                         self._do_asked()
                     else:
                         self._hear(next(w for w in self._busy if w.connection is source))
+        except Exception as error:
+            self._told(Broken(error=error))
         finally:
             end([*self._idle, *self._busy])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 
-from lpharness.executor.contract import Ended, Event, Executor, Task, Told
+from lpharness.executor.contract import Broken, Ended, Event, Executor, Task, Told
 
 
 def all_ended(open_executor: Callable[[Told], Executor], tasks: Iterable[Task]) -> Iterator[Ended]:
@@ -24,6 +24,8 @@ def all_ended(open_executor: Callable[[Told], Executor], tasks: Iterable[Task]) 
                 yield ended
         while under_way:
             event = events.get()
+            if isinstance(event, Broken):
+                raise event.error
             if isinstance(event, Ended):
                 under_way -= 1
                 yield event

@@ -19,6 +19,7 @@ from msgspec import Struct
 from lpharness.base.errors import HostError, LpharnessError
 from lpharness.executor.contract import (
     Began,
+    Broken,
     Ended,
     Event,
     Executor,
@@ -200,6 +201,8 @@ class Conductor:
 
     def _handle(self, event: Event) -> None:
         call = self._open.get(event.key)
+        if isinstance(event, Broken):
+            raise event.error
         if isinstance(event, Began):
             if isinstance(call, Carry) and (timeout := self._timeout_of(call.id)):
                 self._deadlines[event.key] = time.monotonic() + timeout

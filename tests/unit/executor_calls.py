@@ -96,3 +96,26 @@ class DieOnce(Struct, frozen=True):
             self.place.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return "survived"
+
+
+class Count(Struct, frozen=True):
+    """Says what a file that came along says, and where it is here."""
+
+    file: Path
+    programs: tuple[Path, ...] = ()
+
+    def __call__(self, site: Site) -> tuple[str, str, list[bool]]:
+        runs = [os.access(program, os.X_OK) for program in self.programs]
+        return self.file.read_text(), str(self.file), runs
+
+
+class LingerOnce(Struct, frozen=True):
+    """Tells its process id, and goes on once there is a file."""
+
+    place: Path
+
+    def __call__(self, site: Site) -> str:
+        site.tell(os.getpid())
+        while not self.place.exists():
+            time.sleep(0.01)
+        return "through"
