@@ -32,6 +32,7 @@ $(READY): pyproject.toml ci/debian-packages.txt
 	ci/install-packages ci/debian-packages.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dask,dev,drgn,libvirt,parquet,postgresql,simulation]'
+	$(BIN)/pip install --quiet --no-deps dask-kubernetes # its schemas are all that is used of it
 	@touch $@
 
 demo: setup ## Patch real kernels live, and back; ends with verdicts and a report.

@@ -51,8 +51,12 @@ class Carry(Struct, frozen=True, kw_only=True):
 def room_for(cpus: int, memory_mb: int, accelerator: str) -> Needs:
     """Return what a trial with such a guest takes of a machine."""
     share = 1.0 if accelerator == "kvm" else _EMULATED_SHARE
+    kvm = accelerator == "kvm"
     return Needs(
-        cpus=max(1.0, cpus * share), memory_mb=memory_mb + _BESIDE_MB, kvm=accelerator == "kvm"
+        cpus=max(1.0, cpus * share),
+        memory_mb=memory_mb + _BESIDE_MB,
+        kvm=kvm,
+        arch="x86_64" if kvm else "",  # any machine can emulate one
     )
 
 
