@@ -8,8 +8,9 @@ from pathlib import Path
 
 from lpharness.base.errors import InputError
 from lpharness.cases import load
+from lpharness.results.flaky import counting
 from lpharness.results.folder import LATEST, RESULTS, RunFolder, TrialFolder
-from lpharness.results.model import Trial
+from lpharness.results.model import Trial, Verdict
 
 Chosen = tuple[TrialFolder, Trial]
 
@@ -60,10 +61,17 @@ def _case_name(word: str) -> str:
 
 
 def _trials(folder: Path) -> list[Chosen]:
+    """Return a run's trials, without attempts that nobody could judge and that were made again."""
     alone = TrialFolder(folder)
     if alone.document_path.is_file():
         return [(alone, alone.load())]
-    return RunFolder.open(folder).loaded()
+    loaded = RunFolder.open(folder).loaded()
+    last = {trial.id for trial in counting(trial for _, trial in loaded)}
+    return [
+        (place, trial)
+        for place, trial in loaded
+        if trial.id in last or trial.verdict is not Verdict.ERROR
+    ]
 
 
 def _on(found: list[Chosen], kernels: Sequence[str]) -> list[Chosen]:

@@ -18,6 +18,7 @@ from lpharness.elf.livepatch import read_livepatch
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import CheckResult, Trial, Verdict
 
+_PRODUCTION_MODEL = "hybrid"
 _MACHINES = {
     "EM_X86_64": "x86_64",
     "EM_AARCH64": "aarch64",
@@ -80,6 +81,8 @@ def _refuse_unproven(tried: Sequence[_Tried]) -> None:
 def _unproven(one: _Tried) -> str:
     """Return why a trial proves nothing; empty if it does."""
     trial, again = one.trial, one.again
+    if trial.id.model != _PRODUCTION_MODEL:
+        return f"was made under the model {trial.id.model}, which is not the kernel's own"
     if not trial.finished:
         return f"did not come to its end: {trial.reason}"
     if trial.verdict is not Verdict.PASS:

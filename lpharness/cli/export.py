@@ -1,4 +1,4 @@
-"""``lpharness export``: what the store knows, in a form that other tools take."""
+"""``lpharness export``: what the store knows, and what is proven, for other tools."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from lpharness.cli.export_ansible import ansible
 from lpharness.cli.output import print_json
 from lpharness.cli.store import Where
 
 app = typer.Typer(add_completion=False)
+app.command()(ansible)
 
 
 class Form(StrEnum):
@@ -38,6 +40,8 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Write the trials of the store: a row each, with its checks, measures and livepatches.
+
+    Or, with `ansible`, the role that brings a proven bundle to machines.
 
     Examples: lpharness export --format parquet -o trials.parquet
 

@@ -31,7 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("bundle", "Bundle a proven livepatch with its proof, signed; verify one."),
     "store": ("store", "Remember results: add runs, name releases, show what there is."),
     "history": ("history", "Since when a case fails, what is flaky, how measures moved."),
-    "export": ("export", "Write what the store knows as Parquet or JSON lines."),
+    "export": (
+        "export",
+        "Write what the store knows, or a bundle's Ansible role, for other tools.",
+    ),
     "vmcore": ("vmcore", "Read a guest's kept memory: who died, which livepatches, who waits."),
     "shell": ("shell", "A guest to look around in."),
     "simulate": ("simulate", "Simulate a transition under five consistency models."),

@@ -113,6 +113,30 @@ def test_only_trials_that_pass_are_bundled(
     assert not (scene.folder / "out").exists()
 
 
+def test_an_attempt_that_nobody_could_judge_is_made_good_by_the_next(scene: Scene) -> None:
+    lost = {"verdict": Verdict.ERROR, "reason": "no answer"}
+    scene.trial(**lost)
+    run = scene.trial("run", on("6.1.0-56-cloud-amd64", attempt=1))
+    (kernel,) = bundle(scene, run).predicate.kernels
+    assert [trial.path[-6:] for trial in kernel.trials] == ["again1"]
+    scene.trial("run", on("6.1.0-56-cloud-amd64", attempt=2), **lost)
+    with pytest.raises(InputError, match="again2 is error"):
+        bundle(scene, run, output="other")
+
+
+def test_an_attempt_that_failed_is_not_made_good(scene: Scene) -> None:
+    scene.trial(verdict=Verdict.FAIL, reason="an oops")
+    run = scene.trial("run", on("6.1.0-56-cloud-amd64", attempt=1))
+    with pytest.raises(InputError, match="is fail: an oops"):
+        bundle(scene, run)
+
+
+def test_another_models_trials_prove_nothing_of_production(scene: Scene) -> None:
+    run = scene.trial("run", on("6.1.0-56-cloud-amd64", model="kpatch"))
+    with pytest.raises(InputError, match="under the model kpatch, which is not the kernel's own"):
+        bundle(scene, run)
+
+
 def test_a_verdict_that_the_recording_does_not_bear_out_is_refused(scene: Scene) -> None:
     spoilt = change(clean(), Probed, lambda event: event.state == MODULE, stdout="console=ttyS0")
     run = scene.trial("run", spoilt, verdict=Verdict.PASS, reason="10 checks pass")
