@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from lpharness.base.errors import InputError
-from lpharness.cases import load
+from lpharness.cases import bundled, load
 from lpharness.cases.model import Case
 from lpharness.results.files import write_atomically
 from lpharness.results.model import TrialId
@@ -128,6 +128,6 @@ def resumed(folder: Path) -> Layout:
 
 def _name(case: Case) -> str:
     """Return what finds a case again."""
-    if case.folder is None or case.folder == load(case.name).folder:
+    if case.folder is None or (case.name in bundled() and case.folder == load(case.name).folder):
         return case.name
     return str(case.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,14 @@ import pytest
 from run_support import RELEASE, cell
 
 from lpharness.base.errors import InputError
+from lpharness.base.resources import data_dir
+from lpharness.cases import load
 from lpharness.cli.dry_run import show_plan
 from lpharness.executor.capacity import Capacity
 from lpharness.results.model import TrialId, Verdict
 from lpharness.run import matrix
 from lpharness.run.attempts import Attempt, AttemptLog
-from lpharness.run.cells import Wanted
+from lpharness.run.cells import Cell, Wanted
 from lpharness.run.history import Past, Runs, runs_beside
 from lpharness.run.layout import Layout, keep, resumed, typed
 from lpharness.run.order import at_a_time, estimate, expectations, failures_first
@@ -264,6 +267,16 @@ def test_a_run_is_gone_on_with_where_it_was(tmp_path: Path) -> None:
     assert {name for name, _, _ in rest.wanted()} == set(layout.order[1:])
     assert (rest.settings, rest.retries) == (layout.settings, 3)
     assert rest.cells[0].case == layout.cells[0].case
+
+
+@pytest.mark.parametrize("name", ["of-ones-own", "cmdline"])
+def test_a_case_in_a_folder_of_ones_own_is_found_again(tmp_path: Path, name: str) -> None:
+    """Also one that has the name of a bundled one."""
+    own = load(shutil.copytree(data_dir("patches") / "stall", tmp_path / name))
+    wanted = Cell(case=own, kernel=RELEASE, release=RELEASE, wanted=(Wanted(workload="idle"),))
+    keep(typed(Settings(), [wanted]), tmp_path)
+    (found,) = resumed(tmp_path).cells
+    assert found.case == own
 
 
 def test_what_holds_no_plan_cannot_be_resumed(tmp_path: Path) -> None:
