@@ -43,9 +43,9 @@ demo: setup ## Patch real kernels live, and back; ends with verdicts and a repor
 	  $(BIN)/lpharness run $(FIX) -k $(FIX_KERNEL); \
 	else $(BIN)/lpharness run $(GIVEN) -k $(GIVEN_KERNEL); fi
 
-test: setup ## Run every test: without guests, with guests, and the planted faults.
+test: setup ## Run every test: without guests, with guests, in a browser, and the planted faults.
 	$(BIN)/pytest --numprocesses auto tests/unit tests/engine tests/fuzz $(PYTEST_ARGS)
-	$(BIN)/pytest $(GUESTS) tests/vm $(PYTEST_ARGS)
+	$(BIN)/pytest $(GUESTS) tests/vm tests/browser $(PYTEST_ARGS)
 	$(BIN)/pytest $(FAULTS) tests/faults $(PYTEST_ARGS)
 
 test-unit: setup ## Run the tests that need no guest.

@@ -46,36 +46,20 @@ class HtmlReport:
     def add(self, story: Story) -> None:
         """Render a trial; nothing else of the story is kept."""
         self._trials.append(story.trial)
-        text = (
-            _environment()
-            .get_template("trial.html")
-            .render(
-                story=story,
-                trial=story.trial,
-                id=story.trial.id,
-                figures=story.figures,
-                timeline=picture.timeline_picture(story.events, story.figures),
-                transitions=tasks.task_pictures(story.events, story.figures),
-                console=excerpt(story.console, story.events, _cited(story.trial, control=False)),
-                control=excerpt(
-                    story.control_console, story.control_events, _cited(story.trial, control=True)
-                ),
-            )
-        )
-        self._parts.append(Markup(text))  # noqa: S704  # rendered with autoescape just above
+        self._parts.append(_rendered("trial.html", story))
 
     def render(self) -> str:
         """Return the page."""
-        style, script = _data("report.css"), _data("report.js")
+        style, script = data("report.css"), data("report.js")
         counts = Counter(trial.verdict for trial in self._trials)
         return (
-            _environment()
+            environment()
             .get_template("report.html")
             .render(
                 name=self._name,
                 headline=headline(self._trials),
                 flaky=flaky(self._trials),
-                shares=_shares(counts),
+                shares=verdict_shares(counts),
                 counts=[(verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]],
                 parts=self._worst_first(),
                 provenance=next(
@@ -97,6 +81,37 @@ class HtmlReport:
         return [part for _, part in ranked]
 
 
+def article(story: Story, key: str) -> Markup:
+    """Return all that is known of a trial for a page of its own.
+
+    Args:
+        story: the trial.
+        key: what the ids in it begin with.
+    """
+    return _rendered("article.html", story, key=key, folder="")
+
+
+def _rendered(template: str, story: Story, **more: str) -> Markup:
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            story=story,
+            trial=story.trial,
+            id=story.trial.id,
+            figures=story.figures,
+            timeline=picture.timeline_picture(story.events, story.figures),
+            transitions=tasks.task_pictures(story.events, story.figures),
+            console=excerpt(story.console, story.events, _cited(story.trial, control=False)),
+            control=excerpt(
+                story.control_console, story.control_events, _cited(story.trial, control=True)
+            ),
+            **more,
+        )
+    )
+    return Markup(text)  # noqa: S704  # rendered with autoescape just above
+
+
 def _cited(trial: Trial, *, control: bool) -> list[int]:
     """Return the lines of a console, the trial's or its control's, that evidence names."""
     evidence = (item for check in trial.checks for item in check.evidence)
@@ -107,7 +122,7 @@ def _cited(trial: Trial, *, control: bool) -> list[int]:
     ]
 
 
-def _shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float]]:
+def verdict_shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float]]:
     """Return where each verdict's part of the bar begins and how wide it is, in per cent."""
     total = counts.total() or 1
     shares, x = [], 0.0
@@ -120,9 +135,10 @@ def _shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float]]:
 
 
 @cache
-def _environment() -> Environment:
+def environment(package: str = "lpharness.results") -> Environment:
+    """Return what renders the templates of a package: it escapes all that they print."""
     environment = Environment(
-        loader=PackageLoader("lpharness.results"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -145,7 +161,8 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _data(name: str) -> str:
+def data(name: str) -> str:
+    """Return a file that lies beside the templates."""
     return files("lpharness.results").joinpath("templates", name).read_text(encoding="utf-8")
 
 

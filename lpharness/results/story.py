@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from lpharness.base.errors import InputError
 from lpharness.results.figures import Figures, figures
-from lpharness.results.folder import RunFolder
+from lpharness.results.folder import RunFolder, TrialFolder
 from lpharness.results.model import Trial
 from lpharness.timeline.events import Event
 
@@ -36,16 +36,21 @@ def stories(run: RunFolder) -> Iterator[Story]:
         InputError: a trial's document cannot be read.
     """
     for folder, trial in run.loaded():
-        story = Story(
-            trial=trial,
-            name=folder.path.name,
-            console=folder.console(),
-            control_console=folder.control.console(),
-        )
-        try:
-            story.events = folder.events()
-            story.control_events = folder.control.events()
-        except InputError as error:
-            story.problem = error.message
-        story.figures = figures(story.events)
-        yield story
+        yield read_story(folder, trial)
+
+
+def read_story(folder: TrialFolder, trial: Trial) -> Story:
+    """Read what lies beside a trial's document."""
+    story = Story(
+        trial=trial,
+        name=folder.path.name,
+        console=folder.console(),
+        control_console=folder.control.console(),
+    )
+    try:
+        story.events = folder.events()
+        story.control_events = folder.control.events()
+    except InputError as error:
+        story.problem = error.message
+    story.figures = figures(story.events)
+    return story

@@ -6,10 +6,11 @@ from collections import defaultdict
 
 from msgspec import Struct
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lpharness.results.model import Verdict
 from lpharness.store.database import Store
-from lpharness.store.tables import CveRow
+from lpharness.store.tables import CheckRow, CveRow
 from lpharness.store.trials import EVERYTHING, Found, Which, find
 
 
@@ -37,9 +38,7 @@ def healings(store: Store, which: Which = EVERYTHING) -> list[Healing]:
         HostError: the store cannot be read.
     """
     with store.reading() as session:
-        cves: dict[int, list[str]] = defaultdict(list)
-        for trial_id, cve in session.execute(select(CveRow.trial_id, CveRow.cve)):
-            cves[trial_id].append(cve)
+        cves = cves_of(session)
     newest: dict[tuple[str, str], dict[str, Found]] = defaultdict(dict)
     for trial in find(store, which):  # oldest first, so the newest stays
         for cve in cves.get(trial.id, ()):
@@ -48,3 +47,17 @@ def healings(store: Store, which: Which = EVERYTHING) -> list[Healing]:
         Healing(cve=cve, kernel=kernel, trials=tuple(found.values()))
         for (cve, kernel), found in sorted(newest.items())
     ]
+
+
+def cves_of(session: Session) -> dict[int, list[str]]:
+    """Return the flaws that trials are about, by the trials' ids."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for trial_id, cve in session.execute(select(CveRow.trial_id, CveRow.cve).order_by(CveRow.cve)):
+        found[trial_id].append(cve)
+    return found
+
+
+def verdicts_of(session: Session, check: str) -> dict[int, Verdict]:
+    """Return what a check came to in each trial that has it, by the trials' ids."""
+    chosen = select(CheckRow.trial_id, CheckRow.verdict).where(CheckRow.name == check)
+    return {trial_id: Verdict(verdict) for trial_id, verdict in session.execute(chosen)}

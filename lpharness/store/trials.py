@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from lpharness.base.errors import InputError
 from lpharness.results.model import CheckResult, Trial, Verdict
@@ -25,6 +25,8 @@ from lpharness.store.tables import (
     RunRow,
     TrialRow,
 )
+
+T = TypeVar("T")
 
 
 class Which(Struct, frozen=True, kw_only=True):
@@ -145,27 +147,57 @@ def one(store: Store, id: int) -> Detail:  # noqa: A002
         InputError: there is none.
         HostError: the store cannot be read.
     """
+    found = several(store, (id,))
+    if id not in found:
+        raise InputError(f"the store has no trial {id}")
+    return found[id]
+
+
+def several(store: Store, ids: Collection[int]) -> dict[int, Detail]:
+    """Return trials with all that is known of them, by id; what there is not is left out.
+
+    A few hundred at once are much quicker than one after the other.
+
+    Raises:
+        HostError: the store cannot be read.
+    """
+    meant = TrialRow.id.in_(ids)
     with store.reading() as session:
-        row = session.execute(_chosen().where(TrialRow.id == id)).first()
-        content = session.scalar(select(DocumentRow.content).where(DocumentRow.trial_id == id))
-        if row is None or content is None:
-            raise InputError(f"the store has no trial {id}")
-        found = _found(row)
-        return Detail(
-            found=found,
-            trial=unpacked(content),
-            measures=tuple(measures_of(session, TrialRow.id == id)[id]),
-            cves=tuple(session.scalars(select(CveRow.cve).where(CveRow.trial_id == id))),
-            folder=session.scalars(select(TrialRow.folder).where(TrialRow.id == id)).one(),
-            attempts=tuple(
-                session.scalars(
-                    select(TrialRow.id)
-                    .join(RunRow, RunRow.id == TrialRow.run_id)
-                    .where(RunRow.key == found.run, TrialRow.slug == found.slug)
-                    .order_by(TrialRow.attempt)
-                )
-            ),
+        folders = _pairs(session, select(TrialRow.id, TrialRow.folder).where(meant))
+        documents = _pairs(
+            session,
+            select(DocumentRow.trial_id, DocumentRow.content).where(DocumentRow.trial_id.in_(ids)),
         )
+        cves: dict[int, list[str]] = defaultdict(list)
+        attempts: dict[int, list[int]] = defaultdict(list)
+        for id_, cve in session.execute(
+            select(CveRow.trial_id, CveRow.cve).where(CveRow.trial_id.in_(ids))
+        ):
+            cves[id_].append(cve)
+        same = aliased(TrialRow)
+        for id_, attempt in session.execute(
+            select(TrialRow.id, same.id)
+            .join(same, and_(same.run_id == TrialRow.run_id, same.slug == TrialRow.slug))
+            .where(meant)
+            .order_by(same.attempt)
+        ):
+            attempts[id_].append(attempt)
+        measures = measures_of(session, meant)
+        return {
+            row.id: Detail(
+                found=_found(row),
+                trial=unpacked(documents[row.id]),
+                measures=tuple(measures[row.id]),
+                cves=tuple(cves[row.id]),
+                folder=folders[row.id],
+                attempts=tuple(attempts[row.id]),
+            )
+            for row in session.execute(_chosen().where(meant))
+        }
+
+
+def _pairs(session: Session, chosen: Select[int, T]) -> dict[int, T]:
+    return {id_: value for id_, value in session.execute(chosen)}  # noqa: C416 — rows are no pairs
 
 
 def measured(store: Store, which: Which, *names: str) -> dict[int, list[Measure]]:
