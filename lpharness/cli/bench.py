@@ -72,6 +72,35 @@ def simulate(repeat: _Repeat = 5, json: _Json = False) -> None:
     _show(measure(repeat, TerminalProgress()), as_json=json)
 
 
+@app.command()
+def run(
+    kernel: _Kernel = "debian:6.1-cloud",
+    trials: Annotated[int, typer.Option("-n", "--trials", min=1, help="Trials, each time.")] = 40,
+    jobs: Annotated[
+        list[int],
+        typer.Option(
+            "-j", "--jobs", min=1,
+            help="So many at a time. Repeatable. Default: 1, the CPUs, and twice those.",
+        ),
+    ] = [],  # noqa: B006 — typer copies it
+    results: Annotated[
+        int, typer.Option(min=0, help="Results of a run that goes on; 0: do not measure that.")
+    ] = 10_000,
+    cluster: Annotated[bool, typer.Option(help="Also on a Dask cluster on this machine.")] = True,
+    json: _Json = False,
+) -> None:  # fmt: skip
+    """Many trials: one by one, several at a time, on a cluster; a run with very many results.
+
+    Each trial's workload takes 2 s. Everything is cached, and guests are restored.
+    """
+    from lpharness.bench.run import Settings, measure
+
+    settings = Settings(
+        kernel=kernel, trials=trials, jobs=tuple(jobs), results=results, cluster=cluster
+    )
+    _show(measure(settings, TerminalProgress()), as_json=json)
+
+
 app.command()(coexistence)
 app.command()(faults)
 app.command()(fixes)

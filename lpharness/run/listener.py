@@ -27,3 +27,22 @@ class Listener(Protocol):
 
     def again(self, trial: TrialId) -> None:
         """A trial is tried again, as nobody could say."""
+
+
+class Silent:
+    """A `Listener` that says nothing."""
+
+    def planned(self, trials: Sequence[TrialId]) -> None:
+        """Say nothing."""
+
+    def preparing(self, what: str, step: StepNews | None) -> None:
+        """Say nothing."""
+
+    def phase(self, trial: TrialId, phase: Phase) -> None:
+        """Say nothing."""
+
+    def finished(self, trial: Trial) -> None:
+        """Say nothing."""
+
+    def again(self, trial: TrialId) -> None:
+        """Say nothing."""

@@ -1,0 +1,19 @@
+"""What is asked of ``bench run``."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What is measured."""
+
+    kernel: str
+    trials: int = 40
+    """So many, each time."""
+    jobs: tuple[int, ...] = ()
+    """So many at a time, one after the other; 1, the machine's CPUs and twice them if empty."""
+    results: int = 10_000
+    """So many results are in the folder of the run that goes on; 0: that is not measured."""
+    cluster: bool = True
+    """Whether the same is tried on a cluster of this machine."""
