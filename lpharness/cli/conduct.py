@@ -13,9 +13,9 @@ from lpharness.results.folder import RunFolder
 from lpharness.results.writers import write_reports
 from lpharness.run.attempts import AttemptLog, read_attempts
 from lpharness.run.conductor import Conductor
-from lpharness.run.history import runs_beside
 from lpharness.run.layout import Layout, keep
 from lpharness.run.order import expectations
+from lpharness.run.remembered import history_for
 from lpharness.run.start import executors
 
 
@@ -40,7 +40,7 @@ def conduct(
         json: whether the answer is for programs.
         store: where trials go as they come, besides the folder.
     """
-    expected = expectations(layout.order, runs_beside(output))
+    expected = expectations(layout.order, history_for(layout, output, store))
     with ExitStack() as stack, storing(store) as stored, RunView(expected, stored.add) as view:
 
         def open_folder() -> RunFolder:
@@ -62,5 +62,5 @@ def conduct(
                 complete = stored.complete(whole=go_on)
     assert run.folder is not None
     attempts = read_attempts(run.folder.path) if go_on else run.attempts
-    trials = [run.folder.trial(attempt.id).load() for attempt in attempts]
-    show_trials(trials, run.folder, view, reports, json=json, complete=complete)
+    names = [attempt.id for attempt in attempts]
+    show_trials(names, run.folder, view, reports, json=json, complete=complete)

@@ -9,17 +9,20 @@ from lpharness.executor.capacity import Capacity
 from lpharness.results.model import TrialId
 from lpharness.results.terminal import COLOURS
 from lpharness.results.text import one_line
-from lpharness.run.history import Past, runs_beside
+from lpharness.run.history import Past
 from lpharness.run.layout import Layout
 from lpharness.run.order import Estimate, at_a_time, estimate
+from lpharness.run.remembered import history_for
 
 _MOST = 200
 """Nobody reads more rows; --json has them all."""
 
 
-def show_plan(layout: Layout, output: Path | None, jobs: int | None, *, json: bool) -> None:
+def show_plan(
+    layout: Layout, output: Path | None, jobs: int | None, *, json: bool, store: str | None = None
+) -> None:
     """Show what would be tried; nothing is fetched, built or written."""
-    history = runs_beside(output)
+    history = history_for(layout, output, store)
     pasts = [(name, history.past(name)) for name in layout.order]
     room = at_a_time(layout.settings, Capacity.of_this_machine(jobs))
     found = estimate(layout, history, room)

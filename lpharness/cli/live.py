@@ -15,7 +15,8 @@ from rich.text import Text
 from lpharness.cli.output import answers
 from lpharness.cli.remaining import Remaining
 from lpharness.results.figures import Figures
-from lpharness.results.flaky import flaky
+from lpharness.results.flaky import Judged, flaky
+from lpharness.results.markdown import headline
 from lpharness.results.model import Trial, TrialId, Verdict
 from lpharness.results.terminal import COLOURS, verdict_table
 from lpharness.run.told import StepNews
@@ -139,14 +140,24 @@ class RunView:
     def summarise(
         self,
         trials: Sequence[Trial],
+        judged: Sequence[Judged],
         figures: Mapping[str, Figures],
         reports: Mapping[str, Path],
     ) -> None:
-        """Print the table of verdicts and where the reports are, on stdout."""
+        """Print the table of verdicts and where the reports are, on stdout.
+
+        Args:
+            trials: what there is room to tell of.
+            judged: all that there is.
+            figures: of the trials, by slug.
+            reports: paths by name.
+        """
         out = answers()
         out.print()
         out.print(verdict_table(trials, figures))
-        for one in flaky(trials):
+        if len(judged) > len(trials):
+            out.print(f"… {len(judged) - len(trials)} more: {headline(judged)}")
+        for one in flaky(judged):
             out.print(Text(f"flaky     {_name(one.id)}: {one.words}", style="yellow"))
         out.print()
         for name, path in reports.items():

@@ -152,7 +152,7 @@ def run(
         layout = _resumed(resume)
     elif matrix is not None:
         _refuse_beside("--matrix", named)
-        layout = _of_matrix(matrix, output)
+        layout = _of_matrix(matrix, output, store)
     else:
         from lpharness.run import Request
 
@@ -177,7 +177,7 @@ def run(
         layout = msgspec.structs.replace(layout, retries=retries)
     folder = output if resume is None else resume
     if dry_run:
-        show_plan(layout, folder, jobs, json=json)
+        show_plan(layout, folder, jobs, json=json, store=store)
     else:
         go_on = resume is not None
         conduct(layout, folder, jobs=jobs, cluster=executor, go_on=go_on, json=json, store=store)
@@ -191,16 +191,17 @@ def _resumed(folder: Path) -> Layout:
     return resumed(folder)
 
 
-def _of_matrix(file: Path, output: Path | None) -> Layout:
+def _of_matrix(file: Path, output: Path | None, store: str | None) -> Layout:
     """Return the layout of a matrix, in the order that finds failures early."""
     from lpharness.results.folder import RunFolder
-    from lpharness.run.history import runs_beside
     from lpharness.run.matrix import lay_out
     from lpharness.run.order import failures_first
+    from lpharness.run.remembered import history_for
 
     if output is not None:
         RunFolder.check(output)
-    return failures_first(lay_out(file, TerminalProgress()), runs_beside(output))
+    layout = lay_out(file, TerminalProgress())
+    return failures_first(layout, history_for(layout, output, store))
 
 
 def _of_request(request: Request, output: Path | None) -> Layout:

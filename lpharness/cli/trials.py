@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from lpharness.base.progress import Progress
     from lpharness.cli.live import RunView
     from lpharness.results.folder import RunFolder
-    from lpharness.results.model import Trial
+    from lpharness.results.model import Trial, TrialId
 
+_MOST = 100
+"""More rows nobody reads on a terminal; the worst come first, and the reports have all."""
 R = TypeVar("R")
 E = TypeVar("E")
 
@@ -41,11 +43,11 @@ def run_and_show(
             trials = execute(entries, request, folder, view)
         finally:  # after Ctrl-C they show what was known by then
             reports = write_reports(folder)
-    show_trials(trials, folder, view, reports, json=json)
+    show_trials([trial.id for trial in trials], folder, view, reports, json=json)
 
 
 def show_trials(
-    trials: list[Trial],
+    names: Sequence[TrialId],
     folder: RunFolder,
     view: RunView,
     reports: Mapping[str, Path],
@@ -55,12 +57,21 @@ def show_trials(
 ) -> NoReturn:
     """Show what a run came to, and end with its verdict; or with 3, if not all of it was kept."""
     from lpharness.results.flaky import flaky
-    from lpharness.results.story import stories
+    from lpharness.results.html import worst_first
+    from lpharness.results.story import read_story
     from lpharness.run import exit_status
 
+    places = [folder.trial(name) for name in names]
+    judged = [place.heading() for place in places]
     if json:
-        print_json({"trials": trials, "flaky": flaky(trials), "reports": reports})
+        trials = [place.load() for place in places]
+        print_json({"trials": trials, "flaky": flaky(judged), "reports": reports})
     else:
-        found = {story.trial.id.slug: story.figures for story in stories(folder)}
-        view.summarise(trials, found, reports)
-    raise typer.Exit(exit_status(trials) or (0 if complete else 3))
+        if len(places) > _MOST:
+            pairs = zip(places, judged, strict=True)
+            worst = sorted(pairs, key=lambda pair: worst_first(pair[1].verdict))
+            places = [place for place, _ in worst[:_MOST]]
+        told = [read_story(place, place.load()) for place in places]
+        figures = {story.trial.id.slug: story.figures for story in told}
+        view.summarise([story.trial for story in told], judged, figures, reports)
+    raise typer.Exit(exit_status(judged) or (0 if complete else 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,8 @@ ASIDE = ".lpharness-tmp-"
 """How the name of a file begins that is not yet in its place."""
 
 
-def write_atomically(path: Path, data: bytes | str) -> Path:
-    """Write ``data`` aside, flush it to the disk and rename it to ``path``.
+def write_atomically(path: Path, data: bytes | str | Iterable[bytes]) -> Path:
+    """Write ``data``, whole or piece by piece, aside; flush it to the disk, rename it to ``path``.
 
     A reader, and whoever comes after a ``kill -9`` or a power cut, sees the old file or the new
     one, never a part.
@@ -23,12 +24,13 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     Raises:
         HostError: no space left, or the folder cannot be written.
     """
-    content = data.encode() if isinstance(data, str) else data
+    whole = data.encode() if isinstance(data, str) else data
+    pieces = [whole] if isinstance(whole, bytes) else whole
     try:
         handle, aside = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                file.writelines(pieces)
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide reports from others
                 os.fsync(file.fileno())

@@ -53,6 +53,15 @@ class _SchemaOnly(msgspec.Struct):
     schema: int = 0
 
 
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a document where all of it, ten thousand times, would fill the memory."""
+
+    id: TrialId
+    verdict: Verdict
+    started_at: str = ""
+    schema: int = 0
+
+
 class TrialFolder:
     """One trial's folder: ``trial.json``, ``timeline.jsonl``, ``console.log``, ``control/``."""
 
@@ -161,6 +170,21 @@ class TrialFolder:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
                 raise InputError(f"{path}: {name!r} climbs out of the trial's folder")
         return trial
+
+    def heading(self) -> Heading:
+        """Read as much of ``trial.json`` as says what it was and came to.
+
+        Raises:
+            InputError: as `load`.
+        """
+        try:
+            heading = msgspec.json.decode(self.document_path.read_bytes(), type=Heading)
+            if heading.schema <= SCHEMA:
+                return heading
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # `load` says what is wrong with it
+        trial = self.load()
+        return Heading(id=trial.id, verdict=trial.verdict, started_at=trial.started_at)
 
     def events(self) -> list[Event]:
         """Read the timeline; empty if the trial never wrote one."""
@@ -294,7 +318,11 @@ class RunFolder:
 
     def loaded(self) -> list[tuple[TrialFolder, Trial]]:
         """Like `trials`, each with its folder."""
-        found = [(folder, folder.load()) for folder in self.folders()]
+        return [(folder, folder.load()) for folder, _ in self.headings()]
+
+    def headings(self) -> list[tuple[TrialFolder, Heading]]:
+        """Like `loaded`, but of each trial only what it was and came to."""
+        found = [(folder, folder.heading()) for folder in self.folders()]
         return sorted(found, key=lambda pair: (pair[1].started_at, pair[0].path.name))
 
     def close(self) -> None:

@@ -20,8 +20,9 @@ from markupsafe import Markup
 from lpharness.results import picture, tasks
 from lpharness.results.excerpt import excerpt
 from lpharness.results.flaky import flaky
+from lpharness.results.folder import Heading
 from lpharness.results.markdown import headline
-from lpharness.results.model import Trial, Verdict
+from lpharness.results.model import Provenance, Trial, Verdict
 from lpharness.results.story import Story
 from lpharness.results.text import block, one_line, rate, seconds, visible
 
@@ -40,32 +41,39 @@ class HtmlReport:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._trials: list[Trial] = []
-        self._parts: list[Markup] = []
+        self._judged: list[Heading] = []
+        self._parts: list[tuple[Verdict, Markup]] = []
+        self._provenance: Provenance | None = None
 
     def add(self, story: Story) -> None:
         """Render a trial; nothing else of the story is kept."""
-        self._trials.append(story.trial)
-        self._parts.append(_rendered("trial.html", story))
+        trial = story.trial
+        self.mention(Heading(id=trial.id, verdict=trial.verdict, started_at=trial.started_at))
+        if self._provenance is None and trial.provenance.lpharness:
+            self._provenance = trial.provenance
+        self._parts.append((trial.verdict, _rendered("trial.html", story)))
+
+    def mention(self, heading: Heading) -> None:
+        """Count a trial, of which the page tells no more."""
+        self._judged.append(heading)
 
     def render(self) -> str:
         """Return the page."""
         style, script = data("report.css"), data("report.js")
-        counts = Counter(trial.verdict for trial in self._trials)
+        counts = Counter(one.verdict for one in self._judged)
         return (
             environment()
             .get_template("report.html")
             .render(
                 name=self._name,
-                headline=headline(self._trials),
-                flaky=flaky(self._trials),
+                headline=headline(self._judged),
+                flaky=flaky(self._judged),
+                mentioned=len(self._judged) - len(self._parts),
                 shares=verdict_shares(counts),
                 counts=[(verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]],
                 parts=self._worst_first(),
-                provenance=next(
-                    (t.provenance for t in self._trials if t.provenance.lpharness), None
-                ),
-                started=min((t.started_at for t in self._trials if t.started_at), default=""),
+                provenance=self._provenance,
+                started=min((one.started_at for one in self._judged if one.started_at), default=""),
                 written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 style=Markup(style),  # noqa: S704  # our own file
                 script=Markup(script),  # noqa: S704  # our own file
@@ -76,8 +84,7 @@ class HtmlReport:
 
     def _worst_first(self) -> list[Markup]:
         """Return the rendered trials, those first that somebody must look at."""
-        pairs = zip(self._trials, self._parts, strict=True)
-        ranked = sorted(pairs, key=lambda pair: _ORDER.index(pair[0].verdict))
+        ranked = sorted(self._parts, key=lambda pair: worst_first(pair[0]))
         return [part for _, part in ranked]
 
 
@@ -110,6 +117,11 @@ def _rendered(template: str, story: Story, **more: str) -> Markup:
         )
     )
     return Markup(text)  # noqa: S704  # rendered with autoescape just above
+
+
+def worst_first(verdict: Verdict) -> int:
+    """Return where a verdict stands on the page: first what somebody must look at."""
+    return _ORDER.index(verdict)
 
 
 def _cited(trial: Trial, *, control: bool) -> list[int]:

@@ -11,33 +11,62 @@ build's.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
-from junitparser.junitparser import FinalResult
+from junitparser.junitparser import FinalResult, etree  # type: ignore[attr-defined]
 
-from lpharness.results.flaky import any_time, flaky
+from lpharness.results.flaky import Flaky, any_time, flaky
 from lpharness.results.model import Build, CheckResult, Trial, Verdict, worst
 from lpharness.results.text import block, one_line, visible
+
+_COUNTED = ("tests", "failures", "errors")  # Jenkins's schema knows "skipped" of suites only
 
 
 def junit(trials: Sequence[Trial]) -> bytes:
     """Return the XML document."""
-    root = JUnitXml("lpharness")
-    unsteady = {one.id: one for one in flaky(trials)}
+    report = JunitReport(flaky(trials))
     for trial in trials:
+        report.add(trial)
+    return b"".join(report.pieces())
+
+
+class JunitReport:
+    """The document, suite by suite: a tree of ten thousand of them would fill the memory."""
+
+    def __init__(self, unsteady: Iterable[Flaky]) -> None:
+        self._unsteady = {one.id: one for one in unsteady}
+        self._suites = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the report
+        self._counts: Counter[str] = Counter()
+        self._seconds = 0.0
+
+    def add(self, trial: Trial) -> None:
+        """Add a trial."""
         suite = _suite(trial)
-        if found := unsteady.get(any_time(trial.id)):
+        if found := self._unsteady.get(any_time(trial.id)):
             suite.add_property("flaky", found.words)
-        root.add_testsuite(suite)
-    root.update_statistics()  # type: ignore[no-untyped-call]
-    _set_times(root, trials)
-    del root._elem.attrib["skipped"]  # Jenkins's schema knows it of suites only
-    out = io.BytesIO()
-    root.write(out, pretty=True)
-    return out.getvalue()
+        suite.update_statistics()  # type: ignore[no-untyped-call]
+        suite.time = round(_seconds(trial), 3)
+        self._seconds += _seconds(trial)
+        self._counts.update({what: getattr(suite, what) or 0 for what in _COUNTED})
+        etree.indent(suite._elem, "\t", level=1)
+        self._suites.write(b"\t" + etree.tostring(suite._elem).rstrip() + b"\n")
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the document."""
+        root = JUnitXml("lpharness")._elem
+        for what in _COUNTED:
+            root.set(what, str(self._counts[what]))
+        root.set("time", str(round(self._seconds, 3)))
+        root.text = "\n"
+        head, tail = etree.tostring(root).split(b"\n")
+        yield b'<?xml version="1.0" encoding="utf-8"?>\n' + head + b"\n"
+        self._suites.seek(0)
+        yield from self._suites
+        yield tail + b"\n"
 
 
 def _suite(trial: Trial) -> TestSuite:
@@ -66,13 +95,6 @@ def _build(build: Build, slug: str) -> TestCase:
     case.result = _outcome(build.verdict, build.summary)
     case.system_out = "\n".join(filter(None, (build.summary, block(build.detail), build.hint)))
     return case
-
-
-def _set_times(root: JUnitXml, trials: Sequence[Trial]) -> None:
-    """Write each trial's time; the library's statistics know only those of test cases."""
-    for suite, trial in zip(root, trials, strict=True):
-        suite.time = round(_seconds(trial), 3)
-    root.time = round(sum(map(_seconds, trials)), 3)
 
 
 def _seconds(trial: Trial) -> float:

@@ -8,9 +8,9 @@ its plan comes before its results; ``#`` begins a directive, so no description m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from lpharness.results.flaky import flaky
+from lpharness.results.flaky import Flaky, flaky
 from lpharness.results.junit import evidence_text
 from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import one_line
@@ -20,11 +20,26 @@ _NAME = 120
 
 def ktap(trials: Sequence[Trial]) -> str:
     """Return the document."""
-    lines = ["KTAP version 1", f"1..{len(trials)}"]
-    for number, trial in enumerate(trials, 1):
-        lines += _trial(number, trial)
-    lines += [f"# flaky: {_description(one.id.slug)}: {one.words}" for one in flaky(trials)]
-    return "\n".join(lines) + "\n"
+    report = KtapReport(len(trials))
+    for trial in trials:
+        report.add(trial)
+    return report.render(flaky(trials))
+
+
+class KtapReport:
+    """The document, trial by trial."""
+
+    def __init__(self, number: int) -> None:
+        self._parts = [f"KTAP version 1\n1..{number}"]
+
+    def add(self, trial: Trial) -> None:
+        """Add a trial."""
+        self._parts.append("\n".join(_trial(len(self._parts), trial)))
+
+    def render(self, unsteady: Iterable[Flaky]) -> str:
+        """Return the document."""
+        told = [f"# flaky: {_description(one.id.slug)}: {one.words}" for one in unsteady]
+        return "\n".join([*self._parts, *told]) + "\n"
 
 
 def _trial(number: int, trial: Trial) -> Iterator[str]:

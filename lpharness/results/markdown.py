@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lpharness.results.figures import Figures
-from lpharness.results.flaky import flaky
+from lpharness.results.flaky import Judged, flaky
 from lpharness.results.model import Build, CheckResult, Trial, Verdict
 from lpharness.results.text import block, one_line, seconds
 
@@ -25,10 +25,16 @@ _MOST_FLAKY = 50
 _LOUD = (Verdict.FAIL, Verdict.XPASS, Verdict.ERROR)
 
 
-def markdown(rows: Sequence[tuple[Trial, Figures]]) -> str:
-    """Return the summary: the table of verdicts, then the evidence of what went wrong."""
-    head = [f"## lpharness: {headline([trial for trial, _ in rows])}", "", *_table(rows)]
-    head += _flaky([trial for trial, _ in rows])
+def markdown(rows: Sequence[tuple[Trial, Figures]], judged: Sequence[Judged] | None = None) -> str:
+    """Return the summary: the table of verdicts, then the evidence of what went wrong.
+
+    Args:
+        rows: what there is room to tell of.
+        judged: all that there is, if that is more.
+    """
+    everything = [trial for trial, _ in rows] if judged is None else judged
+    head = [f"## lpharness: {headline(everything)}", "", *_table(rows, len(everything))]
+    head += _flaky(everything)
     text = "\n".join(head)
     loud = [trial for trial, _ in rows if trial.verdict in _LOUD]
     for number, trial in enumerate(loud):
@@ -40,7 +46,7 @@ def markdown(rows: Sequence[tuple[Trial, Figures]]) -> str:
     return text + "\n"
 
 
-def headline(trials: Sequence[Trial]) -> str:
+def headline(trials: Sequence[Judged]) -> str:
     """Return the counts of verdicts in one line, the worst first."""
     counts = Counter(trial.verdict for trial in trials)
     order = (*_LOUD, Verdict.XFAIL, Verdict.SKIP, Verdict.PASS)
@@ -50,7 +56,7 @@ def headline(trials: Sequence[Trial]) -> str:
     return ", ".join(parts) or "no trials"
 
 
-def _flaky(trials: Sequence[Trial]) -> Iterator[str]:
+def _flaky(trials: Sequence[Judged]) -> Iterator[str]:
     """Name what did not come out the same each time it was tried."""
     found = flaky(trials)
     if found:
@@ -62,7 +68,7 @@ def _flaky(trials: Sequence[Trial]) -> Iterator[str]:
         yield f"- **flaky** {_plain(one.id.slug)}: {one.words}"
 
 
-def _table(rows: Sequence[tuple[Trial, Figures]]) -> Iterator[str]:
+def _table(rows: Sequence[tuple[Trial, Figures]], total: int) -> Iterator[str]:
     yield "| | case | kernel | workload | built in | patched in | unpatched in | took | |"
     yield "|---|---|---|---|--:|--:|--:|--:|---|"
     used = 0
@@ -70,9 +76,11 @@ def _table(rows: Sequence[tuple[Trial, Figures]]) -> Iterator[str]:
         row = _row(trial, found)
         used += len(row)
         if used > _LONGEST // 2:
-            yield f"| | … {len(rows) - number} more | | | | | | | |"
+            yield f"| | … {total - number} more | | | | | | | |"
             return
         yield row
+    if total > len(rows):
+        yield f"| | … {total - len(rows)} more | | | | | | | |"
 
 
 def _row(trial: Trial, found: Figures) -> str:

@@ -35,8 +35,8 @@ def stories(run: RunFolder) -> Iterator[Story]:
     Raises:
         InputError: a trial's document cannot be read.
     """
-    for folder, trial in run.loaded():
-        yield read_story(folder, trial)
+    for folder, _ in run.headings():
+        yield read_story(folder, folder.load())
 
 
 def read_story(folder: TrialFolder, trial: Trial) -> Story:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import JUnitXml
-from results_samples import HOSTILE, SAMPLES, broken, failing, hostile, passing, write_all
+from results_samples import (
+    HOSTILE,
+    SAMPLES,
+    broken,
+    failing,
+    hostile,
+    passing,
+    skipped,
+    write,
+    write_all,
+)
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -385,3 +395,23 @@ def test_the_command_writes_them_again(tmp_path: Path) -> None:
 def test_the_command_refuses_another_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(tmp_path)])
     assert isinstance(result.exception, InputError)
+
+
+def test_of_very_many_trials_people_are_told_the_worst_and_programs_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpharness.results.writers._MOST", 2)
+    with RunFolder.create(tmp_path / "run") as run:
+        for sample in (passing(), failing(), broken(), skipped()):
+            write(run, sample)
+        paths = write_reports(run)
+    bad = {trial.id.slug for trial in (failing()[0], broken()[0])}
+    page = paths["html"].read_text()
+    assert "2 more trials, which came out no worse" in page
+    assert "1 fail, 1 error" in page
+    summary = paths["markdown"].read_text()
+    assert "| | … 2 more | | | | | | | |" in summary
+    suites = {suite.get("name") for suite in ET.parse(paths["junit"]).getroot().iter("testsuite")}
+    assert len(suites) == 4
+    assert bad < suites
+    assert "1..4\n" in paths["ktap"].read_text()

@@ -22,7 +22,10 @@ from lpharness.run.history import Past, Runs, runs_beside
 from lpharness.run.layout import Layout, keep, resumed, typed
 from lpharness.run.order import at_a_time, estimate, expectations, failures_first
 from lpharness.run.prepare import with_seed
+from lpharness.run.remembered import Remembered, _lines, history_for
 from lpharness.run.request import Request, Settings
+from lpharness.store.expect import Expectation
+from lpharness.store.trials import Line
 
 WHOLE = """
 cases = ["cmdline", "hot-syscall"]
@@ -301,3 +304,26 @@ def test_a_dry_run_tells_each_trial_and_how_long_it_takes(
     found = msgspec.json.decode(capsys.readouterr().out)
     assert found["estimate"]["seconds"] == 90.0
     assert found["trials"][0]["last_time"] == {"verdict": "fail", "seconds": 90.0}
+
+
+def test_a_store_is_asked_first_by_the_kernel_as_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LPHARNESS_STORE", raising=False)
+    run_in(tmp_path / "one", a=(Verdict.FAIL, 9), b=(Verdict.FAIL, 8))
+    layout = typed(Settings(), [cell("a"), cell("b")])
+    a, b = layout.order
+    next_run = tmp_path / "next"
+    assert history_for(layout, next_run).past(a) == Past(verdict=Verdict.FAIL, seconds=9)
+    assert history_for(layout, next_run, str(tmp_path / "none.sqlite")).past(a) is not None
+    remembered = Remembered(
+        {
+            Line(case="a", variant="", target=layout.cells[0].kernel, workload="idle",
+                 model="hybrid", backend="qemu"):
+                Expectation(verdict=Verdict.PASS, seconds=5, trials=3)
+        },
+        _lines(layout),
+        runs_beside(next_run),
+    )  # fmt: skip
+    assert remembered.past(a) == Past(verdict=Verdict.PASS, seconds=5)
+    assert remembered.past(b) == Past(verdict=Verdict.FAIL, seconds=8)
