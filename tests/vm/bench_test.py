@@ -41,3 +41,21 @@ def test_every_figure_is_printed_with_its_bound(what: str, tmp_path: Path) -> No
     assert memory["samples"][0] <= memory["bound"]  # no time, so no matter of the host's load
     if what == "trial":
         assert figures["trials that passed, of all"]["samples"] == [1.0]
+
+
+def test_runs_of_many_trials_are_measured(tmp_path: Path) -> None:
+    spec()  # skips where no guest can be had
+    few = ["-n", "1", "-j", "2", "--results", "20", "--no-cluster"]
+    done = lpharness("bench", "run", *few, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    bench = json.loads(done.stdout)
+    assert bench["accelerator"] in ("kvm", "tcg")
+    figures = {figure["name"]: figure for figure in bench["figures"]}
+    assert figures.keys() == {
+        "trials a minute, 2 at a time",
+        "start of a resumed run",
+        "memory with 20 results",
+        "that one trial, and all reports",
+    }
+    assert figures["start of a resumed run"]["bound"] == 2.0
+    assert all(figure["samples"][0] > 0 for figure in figures.values())

@@ -20,7 +20,7 @@ from lpharness.executor.capacity import Capacity, usable_cpus
 from lpharness.executor.contract import Executor, Told
 from lpharness.executor.inline import InlineExecutor
 from lpharness.executor.local import LocalExecutor
-from lpharness.results.folder import RunFolder
+from lpharness.results.folder import RunFolder, TrialFolder
 from lpharness.results.model import Verdict
 from lpharness.run import Request
 from lpharness.run.cells import cells_of
@@ -47,28 +47,39 @@ def measure(settings: Settings, progress: Progress = SILENT) -> Bench:
         raise HostError("Dask is not installed", hint="pip install 'lpharness[dask]'; --no-cluster")
     before = host_load()
     layout = _layout(settings.kernel, settings.trials)
-    jobs = settings.jobs or (1, round(usable_cpus()), 2 * round(usable_cpus()))
     with tempfile.TemporaryDirectory(prefix="lpharness-bench-") as place:
         folder = Path(place)
-        minutes = {}
-        for number in dict.fromkeys(jobs):
-            with progress.step(f"{settings.trials} trials, {number} at a time"):
-                minutes[number] = _minutes(layout, folder / f"j{number}", _here(number))
-        figures = [_rate(settings.trials, number, taken) for number, taken in minutes.items()]
-        if settings.cluster:
-            best = min(minutes, key=lambda number: minutes[number])
-            with progress.step(f"{settings.trials} trials on a cluster of {best} workers"):
-                taken = _on_cluster(layout, folder, best)
-            figures += _beside(settings.trials, best, taken, minutes[best])
+        figures = _timed(settings, layout, folder, progress)
+        example = TrialFolder(next(folder.glob("j*/run/trials/*")))
         if settings.results:
             with progress.step(f"a run with {settings.results} results goes on"):
-                figures += measure_resume(layout, folder, settings.results)
+                figures += measure_resume(layout, folder / "resumed", example, settings.results)
+        accelerator = example.load().provenance.accelerator
     return Bench(
         kernel=layout.cells[0].release,
-        accelerator="",
+        accelerator=accelerator,
         load=(before, host_load()),
         figures=figures,
     )
+
+
+def _timed(settings: Settings, layout: Layout, folder: Path, progress: Progress) -> list[Figure]:
+    """Time the trials on this machine, then on a cluster with the best of what was tried here."""
+    jobs = settings.jobs or (1, round(usable_cpus()), 2 * round(usable_cpus()))
+    minutes = {}
+    for number in dict.fromkeys(jobs):
+        with progress.step(f"{settings.trials} trials, {number} at a time"):
+            minutes[number] = _minutes(layout, folder / f"j{number}", _here(number))
+    figures = [_rate(settings.trials, number, taken) for number, taken in minutes.items()]
+    best = min(minutes, key=lambda number: minutes[number])
+    if 1 in minutes and best != 1:
+        times = minutes[1] / minutes[best]
+        figures.append(Figure(name="times as many as one by one", unit="", samples=[times]))
+    if settings.cluster:
+        with progress.step(f"{settings.trials} trials on a cluster of {best} workers"):
+            taken = _on_cluster(layout, folder, best)
+        figures += _beside(settings.trials, best, taken, minutes[best])
+    return figures
 
 
 def _layout(kernel: str, trials: int) -> Layout:

@@ -20,14 +20,16 @@ from lpharness.run.layout import Layout, keep
 _LONGEST_S = 3600.0
 
 
-def measure_resume(layout: Layout, folder: Path, results: int) -> list[Figure]:
+def measure_resume(layout: Layout, run: Path, example: TrialFolder, results: int) -> list[Figure]:
     """Measure ``lpharness run --resume`` in a folder with one trial to go.
 
-    The results are one of the trials that were timed before, told again under other names.
+    Args:
+        layout: of a run of one cell.
+        run: a new folder.
+        example: a trial of that cell; the results are it, told again under other names.
+        results: so many.
     """
-    pattern = next(iter(sorted(folder.glob("j*/run/trials/*"))))
-    run = folder / "resumed"
-    last = _fill(run, TrialFolder(pattern), layout, results)
+    last = _fill(run, example, layout, results)
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "lpharness.cli", "run", "--resume", str(run)],
@@ -49,9 +51,9 @@ def measure_resume(layout: Layout, folder: Path, results: int) -> list[Figure]:
     ]
 
 
-def _fill(run: Path, pattern: TrialFolder, layout: Layout, results: int) -> TrialId:
+def _fill(run: Path, example: TrialFolder, layout: Layout, results: int) -> TrialId:
     """Fill a run's folder as if all but one of its trials were through; return that one."""
-    trial = pattern.load()
+    trial = example.load()
     cell = layout.cells[0]
     wanted = [msgspec.structs.replace(cell.wanted[0], repeat=n) for n in range(results + 1)]
     whole = msgspec.structs.replace(cell, wanted=tuple(wanted))
@@ -62,7 +64,7 @@ def _fill(run: Path, pattern: TrialFolder, layout: Layout, results: int) -> Tria
             trial.id = name
             place = folder.trial(name).path
             place.mkdir()
-            for file in pattern.path.iterdir():
+            for file in example.path.iterdir():
                 if file.name != "trial.json":
                     os.link(file, place / file.name)
             (place / "trial.json").write_bytes(msgspec.json.encode(trial))
