@@ -6,10 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from lpharness.cli.live import RunView
 from lpharness.cli.storing import storing
 from lpharness.cli.trials import show_trials
 from lpharness.results.folder import RunFolder
+from lpharness.results.model import TrialId
 from lpharness.results.writers import write_reports
 from lpharness.run.attempts import AttemptLog, read_attempts
 from lpharness.run.conductor import Conductor
@@ -62,5 +65,18 @@ def conduct(
                 complete = stored.complete(whole=go_on)
     assert run.folder is not None
     attempts = read_attempts(run.folder.path) if go_on else run.attempts
-    names = [attempt.id for attempt in attempts]
+    names = _in_order([attempt.id for attempt in attempts], layout)
     show_trials(names, run.folder, view, reports, json=json, complete=complete)
+
+
+def _in_order(names: list[TrialId], layout: Layout) -> list[TrialId]:
+    """Return trials in the order of the plan, not that in which they ended.
+
+    What an earlier part of the run did comes first.
+    """
+    places = {name: place for place, name in enumerate(layout.order)}
+
+    def place(name: TrialId) -> tuple[int, int]:
+        return places.get(msgspec.structs.replace(name, attempt=0), -1), name.attempt
+
+    return sorted(names, key=place)

@@ -276,8 +276,8 @@ class Conductor:
         """Say why a trial did not come to its end."""
         if ended.how is How.CANCELLED:
             return f"no end within its time-out of {self._timeout_of(carry.id):g} s"
-        if ended.how is How.LOST or isinstance(ended.error, LpharnessError):
-            return str(ended.error)
+        if ended.how is How.LOST or isinstance(ended.error, (LpharnessError, OSError)):
+            return str(ended.error)  # the host's, such as a full disk
         log.error("the harness broke in %s", carry.id.slug, exc_info=ended.error)
         return f"the harness broke: {type(ended.error).__name__}: {ended.error}"
 

@@ -133,6 +133,15 @@ def test_a_harness_that_breaks_is_an_error(tmp_path: Path) -> None:
     assert played.attempts[0].reason.startswith("harness: the harness broke: ZeroDivisionError: oh")
 
 
+def test_a_full_disk_is_no_bug_of_the_harness(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = OSError(28, "No space left on device")
+    played = Played(tmp_path, [cell()], in_turn(full, PASS), retries=0)
+    assert played.attempts[0].reason.startswith("harness: [Errno 28] No space left on device")
+    assert not caplog.records
+
+
 def test_a_trial_beyond_its_time_out_is_given_up(tmp_path: Path) -> None:
     wanted = Wanted(workload="idle", timeout_s=0.001)
     played = Played(tmp_path, [cell("c", wanted)], in_turn(None, PASS))

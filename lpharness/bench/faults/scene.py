@@ -15,6 +15,7 @@ import psutil
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError
+from lpharness.base.process import find_tool
 from lpharness.bench.faults.model import Fault
 from lpharness.timeline.events import Phase
 
@@ -66,8 +67,8 @@ class Scene:
         """Start the command, in a process group of its own."""
         self._process = subprocess.Popen(
             # A shell without job control starts its background with SIGINT ignored, and so would be
-            # all that is started from there.
-            ["env", "--default-signal=INT", *self.prefix, *self.command],
+            # all that is started from there. By its path: a fault may take ours away.
+            [find_tool("env") or "env", "--default-signal=INT", *self.prefix, *self.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "stderr").open("w"),
