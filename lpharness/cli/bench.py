@@ -80,7 +80,7 @@ def run(
         list[int],
         typer.Option(
             "-j", "--jobs", min=1,
-            help="So many at a time. Repeatable. Default: 1, the CPUs, and twice those.",
+            help="So many at a time. Repeatable. Default: 1, and the CPUs.",
         ),
     ] = [],  # noqa: B006 — typer copies it
     results: Annotated[

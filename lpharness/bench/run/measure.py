@@ -65,7 +65,7 @@ def measure(settings: Settings, progress: Progress = SILENT) -> Bench:
 
 def _timed(settings: Settings, layout: Layout, folder: Path, progress: Progress) -> list[Figure]:
     """Time the trials on this machine, then on a cluster with the best of what was tried here."""
-    jobs = settings.jobs or (1, round(usable_cpus()), 2 * round(usable_cpus()))
+    jobs = settings.jobs or (1, round(usable_cpus()))
     minutes = {}
     for number in dict.fromkeys(jobs):
         with progress.step(f"{settings.trials} trials, {number} at a time"):

@@ -12,7 +12,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     trials: int = 40
     """So many, each time."""
     jobs: tuple[int, ...] = ()
-    """So many at a time, one after the other; 1, the machine's CPUs and twice them if empty."""
+    """So many at a time, one after the other; 1 and the machine's CPUs if empty."""
     results: int = 10_000
     """So many results are in the folder of the run that goes on; 0: that is not measured."""
     cluster: bool = True
