@@ -83,6 +83,8 @@ class Cluster:
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "20",
         }
+        if name == "scheduler":  # one that is killed leaves its depot behind
+            environment["TMPDIR"] = str(folder)
         with (folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *words], cwd=folder, env=environment,
