@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -37,16 +38,21 @@ def faults(
     from lpharness.base.errors import InputError
     from lpharness.bench.faults import Caught, corpus, measure
     from lpharness.bench.faults.table import COLUMNS, markdown, rows
+    from lpharness.bench.figures import host_load
     from lpharness.results.files import write_atomically
 
     found = corpus(folder, class_)
     if unknown := sorted(set(names) - {fault.name for fault in found}):
         raise InputError(f"no fault {unknown[0]}", hint="faults are named CLASS/FAULT")
     chosen = [fault for fault in found if not names or fault.name in names]
+    began = time.monotonic()
     with TerminalProgress().step(f"{len(chosen)} faults", unit="faults") as step:
         outcomes = measure(chosen, jobs, step)
     if output is not None:
-        write_atomically(output, markdown(chosen, outcomes).encode())
+        words = ["lpharness bench faults", *names, *(f"--class {name}" for name in class_)]
+        command = " ".join([*words, f"-j {jobs}"])
+        page = markdown(chosen, outcomes, command, time.monotonic() - began, host_load())
+        write_atomically(output, page.encode())
     if json:
         print_json({"outcomes": outcomes})
     else:

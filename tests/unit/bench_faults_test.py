@@ -116,4 +116,6 @@ def test_the_table_counts_by_class() -> None:
         ("b", "1", "", "", "1", "", ""),
         ("all", "2", "1", "", "1", "", ""),
     ]
-    assert "missed: all / well" in markdown(faults, outcomes)
+    page = markdown(faults, outcomes, "lpharness bench faults -j 2", seconds=600.0, load=3.2)
+    assert "missed: all / well" in page
+    assert "by `lpharness bench faults -j 2` in 10 minutes, on a host with a load of 3" in page
