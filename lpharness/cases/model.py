@@ -153,6 +153,11 @@ class Stall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds: float = 3.0
     """How long the stall is watched before the release, in guest seconds."""
 
+    @property
+    def kept_comm(self) -> str:
+        """As much of the name as the kernel keeps (``TASK_COMM_LEN``)."""
+        return self.comm[:15]
+
 
 class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step of the case's own in the guest, taken when the trial enters a phase."""

@@ -26,8 +26,6 @@ from lpharness.timeline.events import (
     TasksSampled,
 )
 
-_COMM = 15  # TASK_COMM_LEN - 1: what the kernel keeps of a task's name
-
 _WORTH_TELLING_S = 1.0
 
 
@@ -236,7 +234,7 @@ def _judge_blocker(
         if not _before(release, at)
         for blocker in at[1].blockers
     ]
-    named = [(at, b) for at, b in blockers if b.comm[:_COMM] == stall.comm[:_COMM]]
+    named = [(at, b) for at, b in blockers if b.comm == stall.kept_comm]
     shown = next(((at, b) for at, b in named if _on_stack(stall.function, b)), None)
     if shown:
         ledger.right(what, _tell(shown[1]), shown[0])

@@ -53,6 +53,7 @@ class Watcher:
         self._recorder = recorder
         self._changed = threading.Condition()
         self._marks: list[TransitionMarked] = []
+        self._blockers: set[str] = set()
         self._patch = ""
         self._ready = False
         self._partial = b""
@@ -76,6 +77,7 @@ class Watcher:
         with self._changed:
             self._patch = patch
             self._marks.clear()
+            self._blockers.clear()
 
     def await_mark(self, mark: Mark, direction: Direction, deadline: Deadline) -> TransitionMarked:
         """Wait for a mark of the expected patch.
@@ -94,6 +96,19 @@ class Watcher:
         if found[0].mark != mark:
             raise DeadlineExpired(f"{direction} of '{self._patch}' was {found[0].mark}")
         return found[0]
+
+    def await_blocker(self, comm: str, deadline: Deadline) -> None:
+        """Wait until such a task was seen in the way of the expected patch, or none is any more.
+
+        Raises:
+            DeadlineExpired: none was seen in time.
+        """
+        over = ("completed", "abandoned")
+        self._wait(
+            lambda: comm in self._blockers or any(mark.mark in over for mark in self._marks),
+            deadline,
+            f"{comm} to be in the way of '{self._patch}'",
+        )
 
     def close(self, deadline: Deadline) -> None:
         """Let the watcher take its probes down and end."""
@@ -183,6 +198,7 @@ class Watcher:
         )
 
     def _on_sweep(self, said: dict[str, Any]) -> None:
+        self._blockers |= {task["comm"] for task in said["blockers"]}
         self._recorder.add(
             TasksSampled(
                 host_ns=self._recorder.now(),

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired
-from lpharness.cases.model import ModuleSource
+from lpharness.cases.model import ModuleSource, Stall
 from lpharness.checks.models import module_stays
 from lpharness.engine.build import Module
 from lpharness.engine.heartbeat import HeartbeatWatch
@@ -195,16 +195,21 @@ class Story(Steps):
     def _await_patched(self, name: str) -> None:
         stall = self._case.expect.stall
         if stall is not None:
-            self._watch_stall(stall.seconds)
+            self._watch_stall(stall)
             self._act("release", stall.release)
         if not self._await("patching", name) and self._case.expect.force:
             self._control.force(name, self._soon())
             self._await("patching", name)
 
-    def _watch_stall(self, seconds: float) -> None:
-        """Give a transition that must stall the chance to finish when it should not."""
+    def _watch_stall(self, stall: Stall) -> None:
+        """Give a transition that must stall the chance to finish when it should not.
+
+        A slow guest may take longer than that to tell who is in the way: nobody is let go unseen.
+        """
         with suppress(DeadlineExpired):
-            self._control.await_transition("patching", Deadline.after(seconds))
+            self._control.await_transition("patching", Deadline.after(stall.seconds))
+        with suppress(DeadlineExpired):
+            self._watcher.await_blocker(stall.kept_comm, self._soon(10))
 
     def _await(self, direction: Direction, name: str) -> bool:
         """Wait for a transition, and record the patch's state however it went."""

@@ -113,3 +113,18 @@ def test_waiting_ends_when_the_watcher_does(program, watcher):
     program.ended = True
     with pytest.raises(TransportError, match="137"):
         watcher.await_mark("completed", "patching", Deadline.after(30))
+
+
+def test_a_blocker_can_be_waited_for_until_the_transition_is_over(program, watcher):
+    task = {"pid": 9, "k": 0, "s": "S", "comm": "sh", "stack": []}
+    program.say(e="sweep", t=3, target=1, idle=0, old=1, new=50, blockers=[task])
+    with pytest.raises(DeadlineExpired, match="lph-sleeper"):
+        watcher.await_blocker("lph-sleeper", Deadline.after(0.05))
+    task["comm"] = "lph-sleeper"
+    program.say(e="sweep", t=4, target=1, idle=0, old=1, new=50, blockers=[task])
+    watcher.await_blocker("lph-sleeper", Deadline.after(1))
+    watcher.expect("lph_y")
+    with pytest.raises(DeadlineExpired, match="lph_y"):
+        watcher.await_blocker("lph-sleeper", Deadline.after(0.05))
+    program.say(e="mark", what="complete", t=13, target=1)
+    watcher.await_blocker("lph-sleeper", Deadline.after(1))
