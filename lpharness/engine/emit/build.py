@@ -12,13 +12,13 @@ import msgspec
 
 from lpharness.base.cache import Cache
 from lpharness.base.errors import BuildError, InputError
-from lpharness.base.hashing import identity, sha256_file
+from lpharness.base.hashing import code_identity, identity, sha256_file
 from lpharness.base.progress import SILENT, Progress
 from lpharness.engine.differ import Answer
 from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT, CAN_BE_RISKED
 from lpharness.engine.differ.report import Refusal
 from lpharness.engine.emit.model import ObjectBuild, PatchBuild, Timing
-from lpharness.engine.emit.module import RECIPE, emit_module, require_name
+from lpharness.engine.emit.module import emit_module, require_name
 from lpharness.engine.emit.prepare import Judged, Prepared, describe, judge_pair, prepare
 from lpharness.engine.emit.readback import require_meant
 from lpharness.engine.inspect import Inspection, inspect
@@ -30,6 +30,8 @@ from lpharness.kernels.model import Kernel
 from lpharness.sources.prepare import prepare_tree
 
 _KIND = "livepatches"
+_MAKERS = ("lpharness.engine.differ", "lpharness.engine.emit", "lpharness.elf")
+"""Whose code decides what a module holds."""
 _FACTS = "build.json"
 
 
@@ -154,8 +156,8 @@ def _key(
                                                      pair.patched)))
     ]  # fmt: skip
     return identity(
-        RECIPE, name, plan.sha256, kernel.identity, plan.compiler.version, int(replace),
-        int(force_base), *sorted(allow), *objects,
+        code_identity(*_MAKERS), name, plan.sha256, kernel.identity, plan.compiler.version,
+        int(replace), int(force_base), *sorted(allow), *objects,
     )  # fmt: skip
 
 

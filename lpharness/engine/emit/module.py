@@ -20,8 +20,6 @@ from lpharness.engine.compiler import Compiler
 from lpharness.engine.emit.link import join
 from lpharness.engine.emit.prepare import Prepared
 
-RECIPE = 6
-"""Part of the cache's keys: raise it when a change here changes the bytes that come out."""
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
 _MODULE_NAME = re.compile(r"[\w-]+", re.ASCII)  # may begin with a digit: 8021q
 _LONGEST_MODULE = 55  # MODULE_NAME_LEN less the terminator
