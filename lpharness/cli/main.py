@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "selftest": ("selftest", "Run the kernel's own livepatch tests, of exactly its source."),
     "judge": ("judge", "Judge recorded trials again with today's checks."),
     "report": ("report", "Write the reports of a run again: HTML, JUnit, KTAP, Markdown."),
+    "serve": ("serve", "Serve the store as a site, and a run as it goes, to this machine."),
     "bundle": ("bundle", "Bundle a proven livepatch with its proof, signed; verify one."),
     "store": ("store", "Remember results: add runs, name releases, show what there is."),
     "history": ("history", "Since when a case fails, what is flaky, how measures moved."),

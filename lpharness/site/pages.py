@@ -59,7 +59,7 @@ def assets() -> dict[str, str]:
         "report.js": of_results("report.js"),
         **{
             name: ours.joinpath(name).read_text(encoding="utf-8")
-            for name in ("site.css", "site.js")
+            for name in ("site.css", "site.js", "live.js")
         },
     }
 

@@ -78,6 +78,22 @@ def runs(store: Store, name: str | None = None) -> list[Run]:
         ]
 
 
+def state_of(store: Store) -> str:
+    """Return what is another text whenever a run, a trial or a tag has come, gone or changed.
+
+    Raises:
+        HostError: the store cannot be read.
+    """
+    trials = select(
+        func.count(), func.max(TrialRow.id), func.max(TrialRow.started_at),
+        func.sum(TrialRow.seconds), func.count().filter(TrialRow.finished),
+    )  # fmt: skip
+    tags = select(func.count(), func.max(TagRow.tagged_at))
+    others = select(func.count(), func.max(RunRow.id))
+    with store.reading() as session:
+        return str([tuple(session.execute(asked).one()) for asked in (trials, tags, others)])
+
+
 def named(session: Session, name: str) -> Sequence[int]:
     """Return the rows of the runs that a name means.
 
