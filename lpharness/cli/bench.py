@@ -73,6 +73,20 @@ def simulate(repeat: _Repeat = 5, json: _Json = False) -> None:
 
 
 @app.command()
+def site(
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Made-up trials in the store.")
+    ] = 10_000,
+    repeat: _Repeat = 5,
+    json: _Json = False,
+) -> None:
+    """The site: writing it, and the first paint in Chromium, from files and served."""
+    from lpharness.bench.site import measure
+
+    _show(measure(trials, repeat, TerminalProgress()), as_json=json)
+
+
+@app.command()
 def run(
     kernel: _Kernel = "debian:6.1-cloud",
     trials: Annotated[int, typer.Option("-n", "--trials", min=1, help="Trials, each time.")] = 40,
