@@ -10,6 +10,7 @@ from lpharness.base.errors import InputError
 from lpharness.results.folder import RunFolder, TrialFolder
 from lpharness.results.model import Trial
 from lpharness.results.text import one_line, seconds
+from lpharness.store.entry import name_of
 
 _PHASE = "interrupted in phase "
 """How the reason of a trial begins that goes on: what would be true if it were killed now."""
@@ -38,7 +39,7 @@ class Watched:
         self._trials: dict[str, tuple[int, Trial]] = {}
 
     def look(self) -> tuple[bool, list[tuple[str, Going]]]:
-        """Say whether the run goes on, and where each trial stands, by its name in the run.
+        """Say whether the run goes on, and where each trial stands, by its name in the store.
 
         A document that cannot be read just now keeps what it told before.
         """
@@ -48,7 +49,7 @@ class Watched:
         trials = sorted(
             (trial for _, trial in self._trials.values()), key=lambda trial: trial.started_at
         )
-        return alive, [(trial.id.slug, _going(trial, alive=alive)) for trial in trials]
+        return alive, [(name_of(trial.id), _going(trial, alive=alive)) for trial in trials]
 
     def _read(self, folder: TrialFolder) -> None:
         try:

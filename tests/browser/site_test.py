@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsing import Visit, chromium
+from playwright.sync_api import Browser
 from results_samples import write_all
 
 from lpharness.bench.made_up import Shape, fill
@@ -18,7 +18,6 @@ from lpharness.store import open_store
 from lpharness.store.add import add_run
 from lpharness.store.runs import tag
 
-CHROMIUM = shutil.which("chromium")
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 SHAPE = Shape(cases=6, kernels=4, workloads=2, repeats=1, failing=0.1, silent=0.05)
@@ -39,24 +38,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM, "the tests need Debian's package chromium"
-    with sync_playwright() as playwright:
-        # Without Chromium's own sandbox, which is not to be had by root or in most containers.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page, and all that it asked for or complained of."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda said: self.complaints.append(said.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ from lpharness.store.expect import expectations
 from lpharness.store.export import Format, export
 from lpharness.store.flaws import healings
 from lpharness.store.history import histories
-from lpharness.store.runs import runs, tag, untag
+from lpharness.store.runs import runs, state_of, tag, untag
 from lpharness.store.tables import HEAD, Base
 from lpharness.store.trend import trends
-from lpharness.store.trials import Which, find, measured, one
+from lpharness.store.trials import Which, find, measured, one, several
 
 RECORDED = Path(__file__).parent.parent / "recordings" / "trials"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -420,6 +420,27 @@ class StoreContract:
         ((line, expected),) = expectations(store).items()
         assert (line.case, expected.verdict, expected.trials) == ("cmdline", V.FAIL, 1)
         assert 0 < expected.seconds < 60
+
+    def test_whether_anything_has_changed(self, store: Store) -> None:
+        seen = [state_of(store), state_of(store)]
+        keep(store, V.PASS)
+        seen.append(state_of(store))
+        keep(store, V.PASS, V.FAIL)
+        seen.append(state_of(store))
+        tag(store, "v1", "latest")
+        seen.append(state_of(store))
+        untag(store, "v1")
+        seen.append(state_of(store))
+        assert len(set(seen)) == 4
+        assert (seen[0], seen[3]) == (seen[1], seen[5])
+
+    def test_several_trials_are_told_like_one_and_one(self, store: Store) -> None:
+        keep(store, V.ERROR, V.PASS)
+        keep(store, V.PASS, number=2)
+        ids = [found.id for found in find(store, Which(attempts=True))]
+        told = several(store, [*ids, 12345])
+        assert told == {id_: one(store, id_) for id_ in ids}
+        assert [len(told[id_].attempts) for id_ in ids] == [2, 2, 1]
 
     def test_which_trials(self, store: Store) -> None:
         fill(store, 40, shape=Shape(cases=2, kernels=2, workloads=2, repeats=2))
