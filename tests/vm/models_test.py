@@ -20,8 +20,8 @@ OLD, NEW = "debian:6.1-cloud", "debian:6.12-cloud"
 QUICK = [("kpatch", OLD), ("kgraft", NEW)]
 REST = [(m, k) for m in ("immediate", "ksplice", "kpatch", "kgraft") for k in (OLD, NEW)]
 LONG = pytest.mark.skipif(
-    not os.environ.get("LPHARNESS_LONG_TESTS"),
-    reason="NOT RUN: every model on every kernel takes minutes; LPHARNESS_LONG_TESTS=1 runs them",
+    not os.environ.get("LPHARNESS_TEST_LONG"),
+    reason="NOT RUN: every model on every kernel takes minutes; LPHARNESS_TEST_LONG=1 runs them",
 )
 
 
