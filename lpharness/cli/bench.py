@@ -9,6 +9,7 @@ import typer
 from lpharness.cli.bench_coexistence import coexistence
 from lpharness.cli.bench_faults import faults
 from lpharness.cli.bench_fixes import fixes
+from lpharness.cli.bench_gate import gate
 from lpharness.cli.bench_soundness import soundness
 from lpharness.cli.output import TerminalProgress, answers, print_json
 
@@ -118,6 +119,7 @@ def run(
 app.command()(coexistence)
 app.command()(faults)
 app.command()(fixes)
+app.command()(gate)
 app.command()(soundness)
 
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("bundle", "Bundle a proven livepatch with its proof, signed; verify one."),
     "store": ("store", "Remember results: add runs, name releases, show what there is."),
     "history": ("history", "Since when a case fails, what is flaky, how measures moved."),
+    "gate": ("gate", "May it ship? A run held against a release, by a policy."),
     "export": (
         "export",
         "Write what the store knows, or a bundle's Ansible role, for other tools.",

@@ -92,6 +92,8 @@ class Found(Struct, frozen=True, kw_only=True):
     kernel_version: str
     title: str
     accelerator: str
+    machine: str
+    """The host and the guest's shape: times of two trials can be compared where it is the same."""
 
 
 class Detail(Struct, frozen=True, kw_only=True):
@@ -279,7 +281,8 @@ _COLUMNS = (
     TrialRow.latest, TrialRow.verdict, TrialRow.reason, TrialRow.finished, TrialRow.started_at,
     TrialRow.seconds, TrialRow.build_seconds, TrialRow.subject, TrialRow.kernel_version,
     TrialRow.title, TrialRow.accelerator, TrialRow.case, TrialRow.variant, TrialRow.target,
-    TrialRow.workload, TrialRow.model, TrialRow.backend,
+    TrialRow.workload, TrialRow.model, TrialRow.backend, TrialRow.host, TrialRow.cpus,
+    TrialRow.memory_mb,
 )  # fmt: skip
 
 
@@ -313,4 +316,5 @@ def _found(row: Row[Any]) -> Found:
         kernel_version=row.kernel_version,
         title=row.title,
         accelerator=row.accelerator,
+        machine=f"{row.accelerator}, {row.cpus} CPUs, {row.memory_mb} MB, {row.host}",
     )
