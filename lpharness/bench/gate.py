@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     spreads: tuple[float, ...] = (0.05, 0.15)
     """How far values of one line lie apart: their standard deviation, as a share."""
     lines: int = 10
-    draws: int = 300
+    draws: int = 200
     seed: int = 1
 
 

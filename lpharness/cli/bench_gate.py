@@ -26,7 +26,7 @@ def gate(
         typer.Option("--spread", help="Standard deviation of a line's values. Repeatable."),
     ] = [0.05, 0.15],  # noqa: B006
     lines: Annotated[int, typer.Option(min=1, help="Cases by kernels by workloads.")] = 10,
-    draws: Annotated[int, typer.Option(min=1, help="How often each is drawn.")] = 300,
+    draws: Annotated[int, typer.Option(min=1, help="How often each is drawn.")] = 200,
     seed: Annotated[int, typer.Option(help="What draws them.")] = 1,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the table here.")

@@ -10,11 +10,11 @@ values are only ever compared with that line's.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from msgspec import Struct
 
@@ -104,20 +104,25 @@ def _exact(samples: Iterable[Sample]) -> Outcome:
         ranks, total = _doubled_ranks(sample)
         drawn.append((tuple(ranks), len(sample.candidate)))
         seen += total
-    counts = _sums_together(tuple(sorted(drawn)))
-    ways = sum(counts.values())
-    as_bad = sum(number for value, number in counts.items() if value >= seen)
-    worst = counts[max(counts)]
-    return Outcome(p=float(Fraction(as_bad, ways)), least=float(Fraction(worst, ways)))
+    sums, ways = _sums_together(tuple(sorted(drawn)))
+    all_ways = ways[0]
+    return Outcome(
+        p=float(Fraction(ways[bisect_left(sums, seen)], all_ways)),
+        least=float(Fraction(ways[-1], all_ways)),
+    )
 
 
 @lru_cache(maxsize=256)
-def _sums_together(drawn: tuple[tuple[tuple[int, ...], int], ...]) -> dict[int, int]:
-    """Return in how many ways the sums of several draws come to each sum."""
+def _sums_together(
+    drawn: tuple[tuple[tuple[int, ...], int], ...],
+) -> tuple[list[int], list[int]]:
+    """Return what several draws can come to together, and in how many ways to so much or more."""
     counts = {0: 1}
     for ranks, chosen in drawn:
         counts = _convolved(counts, _rank_sums(ranks, chosen))
-    return counts
+    sums = sorted(counts)
+    ways = list(accumulate(counts[value] for value in reversed(sums)))
+    return sums, ways[::-1]
 
 
 @lru_cache(maxsize=4096)  # without ties all lines with so many values have the same
