@@ -92,7 +92,7 @@ class Found(Struct, frozen=True, kw_only=True):
     kernel_version: str
     title: str
     accelerator: str
-    machine: str
+    machine: str = ""
     """The host and the guest's shape: times of two trials can be compared where it is the same."""
 
 
