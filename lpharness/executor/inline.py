@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lpharness.executor.closing import Closing
+from lpharness.base.closing import Closing
 from lpharness.executor.contract import Began, Ended, How, News, Task, Told
 
 _HERE = "here"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
 
+from lpharness.base.closing import Closing
 from lpharness.base.errors import HostError
 from lpharness.executor.capacity import Capacity
-from lpharness.executor.closing import Closing
 from lpharness.executor.contract import Began, Broken, Ended, How, News, Task, Told
 from lpharness.executor.messages import Said
 from lpharness.executor.worker import Gone, Worker, end

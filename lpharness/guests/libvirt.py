@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import psutil
 
 from lpharness.base.cache import Cache
+from lpharness.base.closing import Closing
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import (
     GuestDied,
@@ -146,7 +146,7 @@ class LibvirtBackend:
         return choose(spec, Cache())
 
 
-class LibvirtGuest:
+class LibvirtGuest(Closing):
     """One domain; see `lpharness.guests.contract.Guest`."""
 
     start: Start
@@ -383,14 +383,3 @@ class LibvirtGuest:
         self._stack.close()
         if self._reader is None:
             self._console.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lpharness.base.cache import Cache
+from lpharness.base.closing import Closing
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestError, GuestStartError, HostError
 from lpharness.guests import accelerator, snapshot
@@ -31,7 +30,7 @@ from lpharness.guests.machine import Machine, how_far
 from lpharness.guests.qemu_command import check_files, pasteable, program, version
 
 
-class QemuGuest:
+class QemuGuest(Closing):
     """A guest in a QEMU process of this user; see `lpharness.guests.contract.Guest`."""
 
     def __init__(self, spec: GuestSpec, machine: Machine, start: Start) -> None:
@@ -130,17 +129,6 @@ class QemuGuest:
     def close(self) -> None:
         """End the guest; idempotent."""
         self.machine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class QemuBackend:

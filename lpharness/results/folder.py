@@ -18,11 +18,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
+from lpharness.base.closing import Closing
 from lpharness.base.errors import HostError, InputError
 from lpharness.results.files import ASIDE, write_atomically
 from lpharness.results.model import SCHEMA, Build, Provenance, Trial, TrialId, Verdict
@@ -199,7 +198,7 @@ class TrialFolder:
         return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
-class RunFolder:
+class RunFolder(Closing):
     """The trials of a run, kept together; a context manager that lets go of the lock."""
 
     def __init__(self, path: Path, lock: int | None = None) -> None:
@@ -330,17 +329,6 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _prepare(self) -> None:
         (self.path / _TRIALS).mkdir(exist_ok=True)

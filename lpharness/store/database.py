@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from lpharness.base.closing import Closing
 from lpharness.base.errors import HostError, InputError
 from lpharness.store.address import given_or_usual, parse, shown
 from lpharness.store.migrate import migrate, needs_migration, no_store
@@ -54,7 +54,7 @@ def open_store(name: str | None = None, *, create: bool = False) -> Store:
     return store
 
 
-class Store:
+class Store(Closing):
     """A database of results; a context manager that lets go of it. Threads may share one."""
 
     def __init__(self, engine: Engine, name: str) -> None:
@@ -115,17 +115,6 @@ class Store:
     def close(self) -> None:
         """Let go of the database; idempotent."""
         self.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

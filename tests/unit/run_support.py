@@ -10,7 +10,7 @@ import msgspec
 from checks_samples import case
 from guests_command_test import IMAGE, KERNEL
 
-from lpharness.executor.closing import Closing
+from lpharness.base.closing import Closing
 from lpharness.executor.contract import Began, Ended, How, News, Task, Told
 from lpharness.guests.contract import GuestSpec
 from lpharness.results.folder import TrialFolder

@@ -24,8 +24,8 @@ from distributed import Client, Future
 from msgspec import Struct
 
 from lpharness import __version__
+from lpharness.base.closing import Closing
 from lpharness.base.errors import HostError, InputError
-from lpharness.executor.closing import Closing
 from lpharness.executor.cluster.depot import Depot, bring
 from lpharness.executor.cluster.hand import do
 from lpharness.executor.cluster.machine import Machine

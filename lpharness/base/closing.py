@@ -1,4 +1,4 @@
-"""What every executor has in common as a context manager."""
+"""What all have in common that let go of something at the end of a ``with`` block."""
 
 from __future__ import annotations
 
