@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from lpharness.base.errors import HostError
 
@@ -16,7 +17,20 @@ ASIDE = ".lpharness-tmp-"
 
 
 def write_atomically(path: Path, data: bytes | str | Iterable[bytes]) -> Path:
-    """Write ``data``, whole or piece by piece, aside; flush it to the disk, rename it to ``path``.
+    """Write ``data``, whole or piece by piece, as `written_aside` does.
+
+    Raises:
+        HostError: no space left, or the folder cannot be written.
+    """
+    whole = data.encode() if isinstance(data, str) else data
+    with written_aside(path) as file:
+        file.writelines([whole] if isinstance(whole, bytes) else whole)
+    return path
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[BinaryIO]:
+    """Open a file aside; flush it to the disk and rename it to ``path`` when all is written.
 
     A reader, and whoever comes after a ``kill -9`` or a power cut, sees the old file or the new
     one, never a part.
@@ -24,13 +38,11 @@ def write_atomically(path: Path, data: bytes | str | Iterable[bytes]) -> Path:
     Raises:
         HostError: no space left, or the folder cannot be written.
     """
-    whole = data.encode() if isinstance(data, str) else data
-    pieces = [whole] if isinstance(whole, bytes) else whole
     try:
         handle, aside = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(pieces)
+                yield file
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide reports from others
                 os.fsync(file.fileno())
@@ -43,7 +55,6 @@ def write_atomically(path: Path, data: bytes | str | Iterable[bytes]) -> Path:
     except OSError as error:
         hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
         raise HostError(f"cannot write {path}: {error.strerror}", hint=hint) from error
-    return path
 
 
 def _sync_folder(folder: Path) -> None:

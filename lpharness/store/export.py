@@ -5,11 +5,8 @@ A row is a trial (each attempt one), with its run, tags, checks, measures and li
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +17,8 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lpharness.base.errors import HostError, InputError
-from lpharness.results.files import ASIDE
+from lpharness.base.errors import InputError
+from lpharness.results.files import written_aside
 from lpharness.store.database import Store
 from lpharness.store.tables import (
     CheckRow,
@@ -57,7 +54,7 @@ def export(store: Store, path: Path, format: Format, which: Which = EVERYTHING) 
         HostError: the store cannot be read, or the file not written.
     """
     write = _parquet() if format is Format.PARQUET else _jsonl
-    with store.reading() as session, _aside(path) as file:
+    with store.reading() as session, written_aside(path) as file:
         return write(_rows(session, replace(which, attempts=True)), file)
 
 
@@ -175,23 +172,3 @@ def _schema(pyarrow: Any) -> Any:
             ),
         ]
     )
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its place only when all of it is written."""
-    try:
-        handle, aside = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
-            Path(aside).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(aside).unlink()
-            raise
-    except OSError as error:
-        raise HostError(f"cannot write {path}: {error.strerror}") from error
