@@ -14,7 +14,7 @@ from lpharness.base.resources import data_dir
 from lpharness.cases.keys import refuse_unknown_keys
 from lpharness.cases.model import Case
 from lpharness.cases.rules import check
-from lpharness.cases.toml import in_words, read_toml
+from lpharness.cases.toml import convert, read_toml
 
 FILE_NAME = "case.toml"
 _LOADER_ONLY = frozenset({"name", "folder"})
@@ -61,10 +61,7 @@ def load(name_or_path: str | Path) -> Case:
     refuse_unknown_keys(file, raw, Case, hidden=_LOADER_ONLY)
     _translate_any(raw)
     folder = file.parent
-    try:
-        case = msgspec.convert(raw, Case)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{file}: {in_words(error)}", hint="docs/cases.md has every key") from None
+    case = convert(file, raw, Case, manual="docs/cases.md")
     case = msgspec.structs.replace(case, name=folder.name, folder=folder)
     check(case, file)
     return case

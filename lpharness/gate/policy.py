@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct, field
 
 from lpharness.base.errors import InputError
-from lpharness.cases.keys import refuse_unknown_keys
-from lpharness.cases.toml import in_words, read_toml
+from lpharness.cases.toml import read_as
 from lpharness.store import measures
 
 Answer = Literal["block", "hole", "tell"]
 """What a finding means: do not ship; nobody can say; nothing, but it is told."""
 
+_MANUAL = "docs/gate.md"
 _PHASES = {
     measures.TRANSITION: ("patching", "unpatching"),
     measures.STOP: (measures.BEFORE, measures.DURING, measures.PATCHED, measures.AFTER),
@@ -120,14 +119,9 @@ def read_policy(file: Path) -> Policy:
     Raises:
         InputError: it cannot be read, or says something that cannot be; says where.
     """
-    raw = read_toml(file, "a policy")
-    refuse_unknown_keys(file, raw, Policy)
-    try:
-        policy = msgspec.convert(raw, Policy)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{file}: {in_words(error)}", hint="docs/gate.md has every key") from None
+    policy = read_as(file, "a policy", Policy, manual=_MANUAL)
     for fault in _faults(policy):
-        raise InputError(f"{file}: {fault}", hint="docs/gate.md has every key")
+        raise InputError(f"{file}: {fault}", hint=f"{_MANUAL} has every key")
     return policy
 
 

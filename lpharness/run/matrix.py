@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -14,9 +13,8 @@ from msgspec import Struct
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases import load, tagged
-from lpharness.cases.keys import refuse_unknown_keys
 from lpharness.cases.model import Case
-from lpharness.cases.toml import in_words, read_toml
+from lpharness.cases.toml import read_as
 from lpharness.kernels import release_of
 from lpharness.models import require_models
 from lpharness.run.cells import (
@@ -28,23 +26,11 @@ from lpharness.run.cells import (
 )
 from lpharness.run.layout import Layout, typed
 from lpharness.run.prepare import with_seed
-from lpharness.run.request import Settings
+from lpharness.run.request import GuestSettings, Settings
 from lpharness.workloads import find as find_workload
 
 ALL = "all"
 """In place of workloads: all that a case makes sense with."""
-
-
-class GuestTable(Struct, frozen=True, kw_only=True):
-    """``[guest]``: what all guests are like."""
-
-    backend: str = "qemu"
-    uri: str | None = None
-    accelerator: Literal["auto", "tcg", "kvm"] = "auto"
-    cpus: int = 2
-    memory_mb: int = 512
-    fresh: bool = False
-    keep_memory: bool = False
 
 
 class Block(Struct, frozen=True, kw_only=True):
@@ -90,7 +76,8 @@ class Matrix(Block, frozen=True, kw_only=True):
     exclude: tuple[Exclude, ...] = ()
     include: tuple[Block, ...] = ()
     """More blocks, which nothing is excluded from."""
-    guest: GuestTable = GuestTable()
+    guest: GuestSettings = GuestSettings()
+    """``[guest]``: what all guests are like."""
     seed: int | None = None
     retries: int = 1
 
@@ -101,14 +88,7 @@ def read_matrix(file: Path) -> Matrix:
     Raises:
         InputError: it cannot be read, or says something that cannot be; says where.
     """
-    raw = read_toml(file, "a matrix")
-    refuse_unknown_keys(file, raw, Matrix)
-    try:
-        matrix = msgspec.convert(raw, Matrix)
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{file}: {in_words(error)}", hint="docs/matrix.md has every key"
-        ) from None
+    matrix = read_as(file, "a matrix", Matrix, manual="docs/matrix.md")
     for where, block in _blocks(matrix):
         _check(block, f"{file}: {where}")
     if matrix.retries < 0:
@@ -124,12 +104,7 @@ def lay_out(file: Path, progress: Progress = SILENT) -> Layout:
         HostError: nobody can be asked for a kernel.
     """
     matrix = read_matrix(file)
-    settings = with_seed(
-        Settings(
-            seed=matrix.seed,
-            **{name: getattr(matrix.guest, name) for name in GuestTable.__struct_fields__},
-        )
-    )
+    settings = with_seed(Settings(seed=matrix.seed, **msgspec.structs.asdict(matrix.guest)))
     releases: dict[str, str] = {}
     cells: list[Cell] = []
     for where, block in _blocks(matrix):

@@ -11,8 +11,8 @@ from lpharness.models import HYBRID
 from lpharness.trial.plan import USUAL
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """How everything in a run is tried."""
+class GuestSettings(Struct, frozen=True, kw_only=True):
+    """What all guests of a run are like."""
 
     backend: str = "qemu"
     uri: str | None = None
@@ -21,6 +21,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     memory_mb: int = 512
     fresh: bool = False
     keep_memory: bool = False
+
+
+class Settings(GuestSettings, frozen=True, kw_only=True):
+    """How everything in a run is tried."""
+
     pace: Pace = USUAL
     seed: int | None = None
 
