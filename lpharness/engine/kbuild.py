@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -81,12 +82,11 @@ def compile_module(
     shutil.copyfile(source, folder / f"{name}.c")
     for header in headers_for(source):
         shutil.copyfile(header, folder / header.name)
-    (folder / "Kbuild").write_text(f"obj-m := {name}.o\n")
-    status, output = _make(headers, folder, compiler, lines=lines)
-    text = _in_own_words(output, name=name, source=source, folder=folder)
     module = folder / f"{name}.ko"
-    if status != 0 or not module.is_file():
-        raise _failure(source, text, status)
+    text = _build(
+        f"obj-m := {name}.o\n", [module], headers, compiler, folder,
+        blamed=source, own={folder / f"{name}.c": source}, lines=lines,
+    )  # fmt: skip
     return Built(module=module, warnings=text)
 
 
@@ -112,12 +112,9 @@ def compile_modules(
         for path in (source, *headers_for(source)):
             shutil.copyfile(path, folder / path.name)
     objects = " ".join(f"{source.stem}.o" for source in sources)
-    (folder / "Kbuild").write_text(f"obj-m := {objects}\n")
-    status, output = _make(headers, folder, compiler)
     modules = tuple(folder / f"{source.stem}.ko" for source in sources)
-    if status != 0 or not all(module.is_file() for module in modules):
-        text = _NOISE.sub("", output.replace(f"{folder}/", "")).strip()
-        raise _failure(sources[0].parent, text, status)
+    blamed = sources[0].parent
+    _build(f"obj-m := {objects}\n", modules, headers, compiler, folder, blamed=blamed)
     return modules
 
 
@@ -148,12 +145,9 @@ def compile_linked(
     for path in (*sources, *extra):
         shutil.copyfile(path, folder / path.name)
     objects = " ".join(f"{source.stem}.o" for source in sources)
-    (folder / "Kbuild").write_text(f"obj-m := {name}.o\n{name}-y := {objects}\n")
-    status, output = _make(headers, folder, compiler)
     module = folder / f"{name}.ko"
-    if status != 0 or not module.is_file():
-        text = _NOISE.sub("", output.replace(f"{folder}/", "")).strip()
-        raise _failure(sources[-1], text, status)
+    makefile = f"obj-m := {name}.o\n{name}-y := {objects}\n"
+    _build(makefile, [module], headers, compiler, folder, blamed=sources[-1])
     return module
 
 
@@ -166,6 +160,40 @@ def _require_usable(headers: Path, folder: Path) -> None:
                 f"kbuild cannot work in a folder with a space or colon in its path: {path}",
                 hint="set LPHARNESS_CACHE to one without",
             )
+
+
+def _build(
+    makefile: str,
+    wanted: Sequence[Path],
+    headers: Path,
+    compiler: Compiler,
+    folder: Path,
+    *,
+    blamed: Path,
+    own: Mapping[Path, Path] = MappingProxyType({}),
+    lines: bool = True,
+) -> str:
+    """Have kbuild make modules of what lies in a folder; return what the compiler says to them.
+
+    Args:
+        makefile: what the file ``Kbuild`` is to say.
+        wanted: the modules that must be there in the end.
+        headers: a prepared headers tree.
+        compiler: as `find_compiler` gave it.
+        folder: where the sources lie.
+        blamed: what a failure names, where kbuild names no file.
+        own: for files in the folder, what the user knows them as.
+        lines: whether the modules tell their lines.
+    """
+    (folder / "Kbuild").write_text(makefile)
+    status, output = _make(headers, folder, compiler, lines=lines)
+    for copy, source in own.items():
+        output = output.replace(str(copy), str(source))
+    # What is left names files of a folder that nobody knows, and make tells of itself.
+    text = _NOISE.sub("", output.replace(f"{folder}/", "")).strip()
+    if status != 0 or not all(module.is_file() for module in wanted):
+        raise _failure(blamed, text, status)
+    return text
 
 
 def _make(
@@ -208,12 +236,6 @@ def _make(
         one_stream=True,
     )
     return done.status, done.output.decode(errors="replace")
-
-
-def _in_own_words(output: str, *, name: str, source: Path, folder: Path) -> str:
-    """Name files as the user knows them, and drop what make says about itself."""
-    text = output.replace(str(folder / f"{name}.c"), str(source)).replace(f"{folder}/", "")
-    return _NOISE.sub("", text).strip()
 
 
 def _failure(source: Path, text: str, status: int) -> BuildError | HostError:
