@@ -14,10 +14,11 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -198,6 +199,9 @@ class TrialFolder:
         return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
+T = TypeVar("T", Trial, Heading)
+
+
 class RunFolder(Closing):
     """The trials of a run, kept together; a context manager that lets go of the lock."""
 
@@ -317,12 +321,11 @@ class RunFolder(Closing):
 
     def loaded(self) -> list[tuple[TrialFolder, Trial]]:
         """Like `trials`, each with its folder."""
-        return [(folder, folder.load()) for folder, _ in self.headings()]
+        return _in_order((folder, folder.load()) for folder in self.folders())
 
     def headings(self) -> list[tuple[TrialFolder, Heading]]:
         """Like `loaded`, but of each trial only what it was and came to."""
-        found = [(folder, folder.heading()) for folder in self.folders()]
-        return sorted(found, key=lambda pair: (pair[1].started_at, pair[0].path.name))
+        return _in_order((folder, folder.heading()) for folder in self.folders())
 
     def close(self) -> None:
         """Let go of the lock; idempotent."""
@@ -414,3 +417,8 @@ def _point_latest(path: Path) -> None:
         aside.unlink(missing_ok=True)
         aside.symlink_to(path.name)
         aside.replace(link)
+
+
+def _in_order(found: Iterable[tuple[TrialFolder, T]]) -> list[tuple[TrialFolder, T]]:
+    """Return trials in the order in which they were started."""
+    return sorted(found, key=lambda pair: (pair[1].started_at, pair[0].path.name))
