@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -70,13 +71,7 @@ def add_run(store: Store, path: Path) -> Added:
     kept = [entry for entry in entries if entry.trial.finished or not alive]
     _refuse_twins(kept, path)
     added = put(store, source_of(run), kept)
-    return Added(
-        run=added.run,
-        added=added.added,
-        renewed=added.renewed,
-        unchanged=added.unchanged,
-        going_on=len(entries) - len(kept),
-    )
+    return replace(added, going_on=len(entries) - len(kept))
 
 
 def add_trial(store: Store, run: RunFolder, folder: TrialFolder) -> Added:
