@@ -88,6 +88,13 @@ class Ended(Struct, frozen=True, kw_only=True):
     """What it raised, or why it was lost."""
     where: str = ""
 
+    @classmethod
+    def with_content(cls, key: str, how: How, content: Any, where: str) -> Ended:
+        """Return one whose content is what was returned, or else the error."""
+        if how is How.RETURNED:
+            return cls(key=key, how=how, result=content, where=where)
+        return cls(key=key, how=how, error=content, where=where)
+
 
 class Broken(Struct, frozen=True, kw_only=True):
     """The executor can do nothing any more; this is the last that it tells."""

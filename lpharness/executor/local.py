@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from lpharness.base.errors import HostError
 from lpharness.executor.capacity import Capacity
 from lpharness.executor.contract import Began, Broken, Ended, How, News, Task, Told
 from lpharness.executor.messages import Said
+from lpharness.executor.waiting import Waiting
 from lpharness.executor.worker import Gone, Worker, end
 
 _GLANCE_S = 1.0
@@ -34,8 +33,7 @@ class LocalExecutor(Closing):
         self._told = told
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._waiting: list[tuple[tuple[int, ...], int, Task]] = []
-        self._numbers = itertools.count()
+        self._waiting = Waiting()
         self._idle: list[Worker] = []
         self._busy: dict[Worker, Task] = {}
         self._cancelled: set[str] = set()
@@ -47,7 +45,7 @@ class LocalExecutor(Closing):
         """Do a task as soon as its turn comes and there is room for it."""
         if not self._thread.is_alive():
             raise HostError("the local executor has ended")
-        self._ask(lambda: heapq.heappush(self._waiting, (task.rank, next(self._numbers), task)))
+        self._ask(lambda: self._waiting.put(task))
 
     def cancel(self, key: str) -> None:
         """Give a task up; the child that is at it is ended."""
@@ -100,8 +98,8 @@ class LocalExecutor(Closing):
 
     def _begin(self) -> None:
         """Begin what fits, strictly in order: what needs much room would never get it otherwise."""
-        while self._waiting and self._capacity.take(self._waiting[0][2].needs):
-            _, _, task = heapq.heappop(self._waiting)
+        while self._waiting and self._capacity.take(self._waiting.first.needs):
+            task = self._waiting.take()
             worker = self._idle.pop() if self._idle else Worker()
             self._busy[worker] = task
             self._told(Began(key=task.key, where=f"process {worker.pid}"))
@@ -132,16 +130,8 @@ class LocalExecutor(Closing):
     def _tell_end(self, worker: Worker, task: Task, said: Said) -> None:
         assert said.how is not None
         self._cancelled.discard(task.key)
-        returned = said.how is How.RETURNED
-        self._told(
-            Ended(
-                key=task.key,
-                how=said.how,
-                result=said.content if returned else None,
-                error=None if returned else said.content,
-                where=f"process {worker.pid}",
-            )
-        )
+        where = f"process {worker.pid}"
+        self._told(Ended.with_content(task.key, said.how, said.content, where))
 
     def _cancel(self, key: str) -> None:
         for worker, task in self._busy.items():
@@ -149,9 +139,5 @@ class LocalExecutor(Closing):
                 self._cancelled.add(key)
                 worker.begin_to_end()
                 return
-        for place, (_, _, task) in enumerate(self._waiting):
-            if task.key == key:
-                del self._waiting[place]
-                heapq.heapify(self._waiting)
-                self._told(Ended(key=key, how=How.CANCELLED))
-                return
+        if self._waiting.drop(key):
+            self._told(Ended(key=key, how=How.CANCELLED))

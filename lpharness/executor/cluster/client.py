@@ -7,7 +7,6 @@ with a scheduler is submitted again to the next.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import logging
 import pickle
@@ -41,6 +40,7 @@ from lpharness.executor.cluster.messages import (
 )
 from lpharness.executor.contract import Began, Broken, Ended, Event, How, Needs, News, Task, Told
 from lpharness.executor.parcels import Packer
+from lpharness.executor.waiting import Waiting
 
 log = logging.getLogger("lpharness.executor")
 
@@ -72,7 +72,7 @@ class DaskExecutor(Closing):
         self._told, self._telling = told, threading.Lock()
         self._topic = f"lpharness-{uuid.uuid4().hex}"
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._waiting: list[tuple[tuple[int, ...], int, Task]] = []
+        self._waiting = Waiting()
         self._numbers = itertools.count()
         self._underway: dict[str, _Underway] = {}
         self._packer = Packer()
@@ -87,9 +87,7 @@ class DaskExecutor(Closing):
         """Do a task as soon as a worker has room for it."""
         if not self._thread.is_alive():
             raise HostError(f"the connection to the scheduler at {self._address} is closed")
-        self._inbox.put(
-            lambda: heapq.heappush(self._waiting, (task.rank, next(self._numbers), task))
-        )
+        self._inbox.put(lambda: self._waiting.put(task))
 
     def cancel(self, key: str) -> None:
         """Give a task up; the worker that has it in hand ends it soon."""
@@ -169,9 +167,8 @@ class DaskExecutor(Closing):
         if seen["id"] != self._scheduler:
             self._furnish(self._client)
         workers = [worker["resources"] for worker in seen["workers"].values()]
-        while self._waiting and self._is_room(self._waiting[0][2].needs, workers):
-            _, _, task = heapq.heappop(self._waiting)
-            self._submit(task, workers)
+        while self._waiting and self._is_room(self._waiting.first.needs, workers):
+            self._submit(self._waiting.take(), workers)
 
     def _is_room(self, needs: Needs, workers: list[dict[str, float]]) -> bool:
         """Say whether the cluster has room for one more; tell once when nobody ever will."""
@@ -229,28 +226,16 @@ class DaskExecutor(Closing):
             if task.folder.is_dir():
                 shutil.rmtree(task.folder)
             write_files(delivery.files, task.folder)
-        returned = delivery.how is How.RETURNED
-        self._tell(
-            Ended(
-                key=task.key,
-                how=delivery.how,
-                result=delivery.content if returned else None,
-                error=None if returned else delivery.content,
-                where=delivery.where,
-            )
-        )
+        content, where = delivery.content, delivery.where
+        self._tell(Ended.with_content(task.key, delivery.how, content, where))
 
     def _cancel(self, key: str) -> None:
         if underway := self._underway.get(key):
             underway.cancelled = True
             underway.future.cancel()
             return
-        for place, (_, _, task) in enumerate(self._waiting):
-            if task.key == key:
-                del self._waiting[place]
-                heapq.heapify(self._waiting)
-                self._tell(Ended(key=key, how=How.CANCELLED))
-                return
+        if self._waiting.drop(key):
+            self._tell(Ended(key=key, how=How.CANCELLED))
 
     # --- what is told --------------------------------------------------------------------------
 
