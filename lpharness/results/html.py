@@ -22,18 +22,9 @@ from lpharness.results.excerpt import excerpt
 from lpharness.results.flaky import flaky
 from lpharness.results.folder import Heading
 from lpharness.results.markdown import headline
-from lpharness.results.model import Provenance, Trial, Verdict
+from lpharness.results.model import WORST_FIRST, Provenance, Trial, Verdict
 from lpharness.results.story import Story
 from lpharness.results.text import block, one_line, rate, seconds, visible
-
-_ORDER = (
-    Verdict.FAIL,
-    Verdict.XPASS,
-    Verdict.ERROR,
-    Verdict.XFAIL,
-    Verdict.SKIP,
-    Verdict.PASS,
-)
 
 
 class HtmlReport:
@@ -70,7 +61,7 @@ class HtmlReport:
                 flaky=flaky(self._judged),
                 mentioned=len(self._judged) - len(self._parts),
                 shares=verdict_shares(counts),
-                counts=[(verdict, counts[verdict]) for verdict in _ORDER if counts[verdict]],
+                counts=[(verdict, counts[verdict]) for verdict in WORST_FIRST if counts[verdict]],
                 parts=self._worst_first(),
                 provenance=self._provenance,
                 started=min((one.started_at for one in self._judged if one.started_at), default=""),
@@ -121,7 +112,7 @@ def _rendered(template: str, story: Story, **more: str) -> Markup:
 
 def worst_first(verdict: Verdict) -> int:
     """Return where a verdict stands on the page: first what somebody must look at."""
-    return _ORDER.index(verdict)
+    return WORST_FIRST.index(verdict)
 
 
 def _cited(trial: Trial, *, control: bool) -> list[int]:
@@ -138,7 +129,7 @@ def verdict_shares(counts: Counter[Verdict]) -> list[tuple[Verdict, float, float
     """Return where each verdict's part of the bar begins and how wide it is, in per cent."""
     total = counts.total() or 1
     shares, x = [], 0.0
-    for verdict in _ORDER:
+    for verdict in WORST_FIRST:
         if counts[verdict]:
             width = counts[verdict] * 100 / total
             shares.append((verdict, round(x, 3), round(width, 3)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from lpharness.results.figures import Figures
 from lpharness.results.flaky import Judged, flaky
-from lpharness.results.model import Build, CheckResult, Trial, Verdict
+from lpharness.results.model import WORST_FIRST, Build, CheckResult, Trial, Verdict
 from lpharness.results.text import block, one_line, seconds
 
 SIGNS = {
@@ -49,8 +49,7 @@ def markdown(rows: Sequence[tuple[Trial, Figures]], judged: Sequence[Judged] | N
 def headline(trials: Sequence[Judged]) -> str:
     """Return the counts of verdicts in one line, the worst first."""
     counts = Counter(trial.verdict for trial in trials)
-    order = (*_LOUD, Verdict.XFAIL, Verdict.SKIP, Verdict.PASS)
-    parts = [f"{counts[verdict]} {verdict.value}" for verdict in order if counts[verdict]]
+    parts = [f"{counts[verdict]} {verdict.value}" for verdict in WORST_FIRST if counts[verdict]]
     if unsteady := flaky(trials):
         parts.append(f"{len(unsteady)} flaky")
     return ", ".join(parts) or "no trials"

@@ -29,7 +29,16 @@ class Verdict(StrEnum):
     """Passed although the case declares that it must fail."""
 
 
-_WORST_FIRST = (
+WORST_FIRST = (
+    Verdict.FAIL,
+    Verdict.XPASS,
+    Verdict.ERROR,
+    Verdict.XFAIL,
+    Verdict.SKIP,
+    Verdict.PASS,
+)
+"""The order in which people are told of verdicts: first what somebody must look at."""
+_SPEAKS_FIRST = (
     Verdict.FAIL,
     Verdict.XPASS,
     Verdict.ERROR,
@@ -45,7 +54,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     A proven fault outranks a harness error: what was seen stays true whatever broke later.
     """
     present = set(verdicts)
-    return next((verdict for verdict in _WORST_FIRST if verdict in present), Verdict.ERROR)
+    return next((verdict for verdict in _SPEAKS_FIRST if verdict in present), Verdict.ERROR)
 
 
 class Margin(Struct, frozen=True, kw_only=True, omit_defaults=True):

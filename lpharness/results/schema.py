@@ -12,13 +12,17 @@ from lpharness.results.model import SCHEMA, Trial
 
 def trial_schema() -> str:
     """Return the schema as JSON text, made from the data model itself."""
-    schema = msgspec.json.schema(Trial)
-    described = {
+    return described(Trial, f"lpharness trial, schema {SCHEMA}")
+
+
+def described(struct: type[msgspec.Struct], title: str) -> str:
+    """Return the JSON schema of a struct as text."""
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"lpharness trial, schema {SCHEMA}",
-        **schema,
+        "title": title,
+        **msgspec.json.schema(struct),
     }
-    return json.dumps(described, indent=2, sort_keys=True) + "\n"
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from lpharness.results.model import Verdict
+from lpharness.results.model import WORST_FIRST, Verdict
 from lpharness.results.text import seconds
-from lpharness.site.matrix import WORST_FIRST
 from lpharness.store.runs import Run
 from lpharness.store.trend import Point, Trend
 

@@ -12,10 +12,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from lpharness.results.model import Verdict
+from lpharness.results.model import WORST_FIRST, Verdict
 from lpharness.site.addresses import trial_page
 from lpharness.site.book import Book
-from lpharness.site.matrix import WORST_FIRST
 from lpharness.store.history import BAD
 from lpharness.store.trials import Found
 

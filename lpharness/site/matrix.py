@@ -7,20 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from lpharness.results.model import Verdict, worst
+from lpharness.results.model import WORST_FIRST, Verdict, worst
 from lpharness.site.addresses import case_page, trial_page
 from lpharness.store.trials import Found
 
 MOST_TILES = 1500
 """On one page: what a browser shows at once. More rows make a further part of the page."""
-WORST_FIRST = (
-    Verdict.FAIL,
-    Verdict.XPASS,
-    Verdict.ERROR,
-    Verdict.XFAIL,
-    Verdict.SKIP,
-    Verdict.PASS,
-)
 
 
 class Slot(Struct, frozen=True, kw_only=True, order=True):

@@ -13,12 +13,12 @@ from msgspec import Struct
 
 from lpharness.results.html import data as of_results
 from lpharness.results.html import environment, verdict_shares
-from lpharness.results.model import Verdict
+from lpharness.results.model import WORST_FIRST, Verdict
 from lpharness.site import addresses
 from lpharness.site.book import SIGNS, Book
 from lpharness.site.charts import BARS_HEIGHT, TREND_HEIGHT, run_columns, top, trend_chart
 from lpharness.site.flaws import State, flaw_rows
-from lpharness.site.matrix import WORST_FIRST, Matrix, matrix
+from lpharness.site.matrix import Matrix, matrix
 from lpharness.store.history import History
 from lpharness.store.runs import Run
 from lpharness.store.trials import Found, Line

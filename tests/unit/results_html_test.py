@@ -4,45 +4,17 @@ import json
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from html_page import HtmlPage
 from results_samples import HOSTILE, write_all
 
 from lpharness.results.writers import write_reports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-VOID = {"meta", "input", "br", "link", "img", "hr"}
-
-
-class Page(HTMLParser):
-    """Elements, texts and balance of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +23,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(report: Path) -> Page:
-    return Page(report.read_text())
+def page(report: Path) -> HtmlPage:
+    return HtmlPage(report.read_text())
 
 
-def test_the_page_is_balanced(page: Page) -> None:
+def test_the_page_is_balanced(page: HtmlPage) -> None:
     assert page.open == []
 
 
-def test_hostile_words_stay_words(page: Page) -> None:
+def test_hostile_words_stay_words(page: HtmlPage) -> None:
     tags = [tag for tag, _ in page.elements]
     assert tags.count("script") == 1
     assert "img" not in tags
@@ -74,7 +46,7 @@ def test_nothing_in_the_page_acts_on_the_text(report: Path) -> None:
     assert "\u202e" in HOSTILE
 
 
-def test_the_page_needs_no_network(report: Path, page: Page) -> None:
+def test_the_page_needs_no_network(report: Path, page: HtmlPage) -> None:
     for tag, attrs in page.elements:
         assert tag not in ("link", "iframe", "object", "embed", "base")
         assert "src" not in attrs
@@ -85,7 +57,7 @@ def test_the_page_needs_no_network(report: Path, page: Page) -> None:
     assert "@import" not in style[1]
 
 
-def test_the_policy_allows_its_own_style_and_script_alone(report: Path, page: Page) -> None:
+def test_the_policy_allows_its_own_style_and_script_alone(report: Path, page: HtmlPage) -> None:
     policy = next(a["content"] for _, a in page.elements if a.get("http-equiv"))
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -96,7 +68,7 @@ def test_the_policy_allows_its_own_style_and_script_alone(report: Path, page: Pa
     assert not any("style" in attrs for _, attrs in page.elements)
 
 
-def test_every_link_leads_somewhere(report: Path, page: Page) -> None:
+def test_every_link_leads_somewhere(report: Path, page: HtmlPage) -> None:
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
     for tag, attrs in page.elements:
@@ -107,14 +79,14 @@ def test_every_link_leads_somewhere(report: Path, page: Page) -> None:
             assert (report.parent / unquote(href)).is_file()
 
 
-def test_pictures_have_words(page: Page) -> None:
+def test_pictures_have_words(page: HtmlPage) -> None:
     pictures = [attrs for tag, attrs in page.elements if tag == "svg" and "role" in attrs]
     assert len(pictures) > 8
     assert all(attrs.get("aria-label") for attrs in pictures)
     assert any("Phases: boot 460 ms, baseline" in attrs["aria-label"] for attrs in pictures)
 
 
-def test_what_failed_is_open_and_what_passed_is_not(page: Page) -> None:
+def test_what_failed_is_open_and_what_passed_is_not(page: HtmlPage) -> None:
     checks = [attrs for tag, attrs in page.elements if attrs.get("class") == "check"]
     assert any("open" in attrs for attrs in checks)
     assert any("open" not in attrs for attrs in checks)

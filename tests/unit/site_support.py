@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from urllib.parse import unquote
+
+from html_page import HtmlPage
 
 from lpharness.results.model import Verdict
 from lpharness.site.book import Book
@@ -18,34 +19,10 @@ from lpharness.store.trials import Found, Line
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ABOUT = Assets(written=NOW)
-_VOID = {"meta", "input", "br", "link", "img", "hr"}
 
 
-class Page(HTMLParser):
-    """Elements, texts and balance of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+class Page(HtmlPage):
+    """A page of the site."""
 
     @property
     def skeleton(self) -> list[tuple[str, tuple[str, ...]]]:
