@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,6 +85,20 @@ def drop_timeline(trial: Path) -> None:
 
 def damage_case(trial: Path) -> None:
     (trial / "case.json").write_text("[]")
+
+
+def go_at_once(children: Sequence[subprocess.Popen[str]]) -> None:
+    """Let children that wait for a line go on together, and see that all end well."""
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        _, said = child.communicate(timeout=120)
+        assert (child.returncode, said) == (0, "")
 
 
 class StoreContract:
@@ -232,16 +246,7 @@ class StoreContract:
             """
         )
         children = [python(add, address, *map(str, order)) for order in (paths, paths[::-1], paths)]
-        for child in children:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
-        for child in children:
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        for child in children:
-            _, said = child.communicate(timeout=120)
-            assert (child.returncode, said) == (0, "")
+        go_at_once(children)
         told = runs(store)
         assert [run.attempts for run in told] == [len(samples.SAMPLES)] * 2
 
@@ -257,16 +262,7 @@ class StoreContract:
             """
         )
         children = [python(make, address) for _ in range(4)]
-        for child in children:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
-        for child in children:
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        for child in children:
-            _, said = child.communicate(timeout=120)
-            assert (child.returncode, said) == (0, "")
+        go_at_once(children)
         with open_store(address) as store:
             assert runs(store) == []
 
