@@ -31,11 +31,6 @@ static void kpatch_check(struct lph_patch *patch, struct task_struct *task,
 	}
 }
 
-static bool notrace kpatch_calls_new(void)
-{
-	return lph_current_version() == LPH_NEW;
-}
-
 static int kpatch_move(struct lph_patch *patch)
 {
 	static const struct lph_stopping how = {
@@ -50,6 +45,6 @@ static int kpatch_move(struct lph_patch *patch)
 
 const struct lph_model lph_model = {
 	.name = "kpatch",
-	.calls_new = kpatch_calls_new,
+	.calls_new = lph_all_call_new,
 	.move = kpatch_move,
 };

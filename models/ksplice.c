@@ -12,36 +12,24 @@
 #include <linux/sched/task_stack.h>
 
 /* A stack has words that KASAN forbids to read. */
-static bool __no_sanitize_address points_there(struct lph_patch *patch, struct task_struct *task,
-					       struct lph_attempt *attempt)
+static void __no_sanitize_address ksplice_check(struct lph_patch *patch, struct task_struct *task,
+						struct lph_attempt *attempt)
 {
 	const unsigned long *stack = task_stack_page(task);
 	const unsigned long *end = stack + THREAD_SIZE / sizeof(*stack);
 	const unsigned long *word = (const unsigned long *)(task->thread.sp & ~7UL);
 
 	if (!stack || word < stack)
-		return false;	/* dead */
+		return;	/* dead */
 	for (; word < end; word++) {
 		const struct lph_func *func = lph_leaving(patch, *word);
 
 		attempt->frames++;
 		if (func) {
 			lph_note_blocker(attempt, task, func->klp->old_name);
-			return true;
+			return;
 		}
 	}
-	return false;
-}
-
-static void ksplice_check(struct lph_patch *patch, struct task_struct *task,
-			  struct lph_attempt *attempt)
-{
-	points_there(patch, task, attempt);
-}
-
-static bool notrace ksplice_calls_new(void)
-{
-	return lph_current_version() == LPH_NEW;
 }
 
 static int ksplice_move(struct lph_patch *patch)
@@ -57,6 +45,6 @@ static int ksplice_move(struct lph_patch *patch)
 
 const struct lph_model lph_model = {
 	.name = "ksplice",
-	.calls_new = ksplice_calls_new,
+	.calls_new = lph_all_call_new,
 	.move = ksplice_move,
 };

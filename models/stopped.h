@@ -41,6 +41,12 @@ static void look_at(const struct stop *stop, struct task_struct *task)
 	stop->how->check(stop->patch, task, stop->attempt);
 }
 
+/* The kernel is switched as a whole: whoever calls gets what all get. */
+static bool notrace lph_all_call_new(void)
+{
+	return lph_current_version() == LPH_NEW;
+}
+
 /* All other CPUs spin with interrupts off: nobody runs who could come into the old code. */
 static int while_stopped(void *data)
 {
