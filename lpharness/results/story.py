@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
 from lpharness.base.errors import InputError
 from lpharness.results.figures import Figures, figures
-from lpharness.results.folder import RunFolder, TrialFolder
+from lpharness.results.folder import TrialFolder
 from lpharness.results.model import Trial
 from lpharness.timeline.events import Event
 
@@ -27,16 +27,6 @@ class Story(Struct, kw_only=True):
     figures: Figures = field(default_factory=Figures)
     problem: str = ""
     """Why the timeline could not be read, if so: one torn file must not cost the whole report."""
-
-
-def stories(run: RunFolder) -> Iterator[Story]:
-    """Read the trials of a run one after the other, in the order in which they were started.
-
-    Raises:
-        InputError: a trial's document cannot be read.
-    """
-    for folder, _ in run.headings():
-        yield read_story(folder, folder.load())
 
 
 def read_story(folder: TrialFolder, trial: Trial) -> Story:
