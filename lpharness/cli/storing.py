@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lpharness.base.environment import store_asked_for
 from lpharness.base.errors import LpharnessError
 from lpharness.results.folder import RunFolder
 from lpharness.results.model import Trial
@@ -67,10 +67,8 @@ def storing(name: str | None) -> Iterator[Storing]:
         InputError: it is something else, or of a newer schema.
         HostError: it cannot be reached or written.
     """
-    from lpharness.store.address import VARIABLE
-
-    name = name or os.environ.get(VARIABLE)
-    if not name:
+    name = store_asked_for(name)
+    if name is None:
         yield Storing(None)
         return
     from lpharness.store import open_store

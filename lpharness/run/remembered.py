@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lpharness.base.environment import store_asked_for
 from lpharness.base.errors import InputError
 from lpharness.results.flaky import any_time
 from lpharness.results.model import TrialId
@@ -16,8 +16,6 @@ from lpharness.run.layout import Layout
 if TYPE_CHECKING:
     from lpharness.store.expect import Expectation
     from lpharness.store.trials import Line
-
-_VARIABLE = "LPHARNESS_STORE"
 
 
 def history_for(layout: Layout, output: Path | None, store: str | None = None) -> History:
@@ -32,8 +30,8 @@ def history_for(layout: Layout, output: Path | None, store: str | None = None) -
         HostError: the store cannot be read.
     """
     beside = runs_beside(output)
-    name = store or os.environ.get(_VARIABLE)
-    if not name:
+    name = store_asked_for(store)
+    if name is None:
         return beside
     from lpharness.store import open_store  # its libraries take half a second
     from lpharness.store.expect import expectations

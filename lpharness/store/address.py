@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import platformdirs
@@ -10,9 +9,9 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from lpharness.base.environment import store_asked_for
 from lpharness.base.errors import InputError
 
-VARIABLE = "LPHARNESS_STORE"
 DEFAULT = "default"
 """What to say instead of a path or a URL for the user's own store."""
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
@@ -20,7 +19,7 @@ _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 
 def given_or_usual(given: str | None) -> str:
     """Return the store that is named, else that of ``LPHARNESS_STORE``, else the user's own."""
-    return given or os.environ.get(VARIABLE) or DEFAULT
+    return store_asked_for(given) or DEFAULT
 
 
 def parse(name: str) -> URL:
