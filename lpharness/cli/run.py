@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from lpharness.cli.output import TerminalProgress
@@ -229,22 +230,23 @@ def _refuse_beside(
         )
 
 
-def _named(kernels: list[str]) -> tuple[str, ...]:
-    from lpharness.base.errors import InputError
+def _wrong_usage(text: str) -> click.UsageError:
+    """Return what shows how the command is used, as where an option that must be is missing."""
+    return click.UsageError(text, ctx=click.get_current_context())
 
+
+def _named(kernels: list[str]) -> tuple[str, ...]:
     if not kernels:
-        raise InputError("no kernel is named", hint="for example -k debian:6.1-cloud")
+        raise _wrong_usage("no kernel is named: for example -k debian:6.1-cloud")
     return tuple(kernels)
 
 
 def _chosen(names: list[str], tags: list[str]) -> tuple[Case, ...]:
-    from lpharness.base.errors import InputError
     from lpharness.cases import load, tagged
 
     if not names and not tags:
-        raise InputError(
-            "no case is named",
-            hint="`lpharness case list` shows the bundled ones; --tag takes a set",
+        raise _wrong_usage(
+            "no case is named: `lpharness case list` shows the bundled ones, --tag takes a set"
         )
     cases = [load(name) for name in names]
     return tuple(tagged(tags, cases if names else None) if tags else cases)
