@@ -69,7 +69,7 @@ def test_nothing_outlives_a_kill(tmp_path: Path) -> None:
     ) as running:
         family: list[psutil.Process] = []
         until = time.monotonic() + 120
-        while not any("spawn_main" in _words(process) for process in family):
+        while not any("lpharness.executor.child" in _words(process) for process in family):
             assert running.poll() is None
             assert time.monotonic() < until
             family = psutil.Process(running.pid).children(recursive=True)
