@@ -191,12 +191,13 @@ class Tale:
                 )
 
     def beat(self, begin: float, end: float) -> None:
-        """Two CPUs beat each 10 ms, 15 ms apart at most; the host holds neither up."""
+        """Two CPUs beat each 10 ms, 15 ms apart at most; one is busy, and no other holds it up."""
         for step in range(round(begin * 10), round(end * 10)):
             stamp = BOOTED + step * 100 * MS
             cpus = tuple(CpuBeats(cpu, step * 10 + 100, 15 * MS, stamp - 50 * MS) for cpu in (0, 1))
             self.add(step / 10 + 0.002, Heartbeat, cpus=cpus)
-            self.add(step / 10 + 0.003, HostShare, run_ns=step * MS, waited_ns=0, guest_ns=None)
+            ran = step * 100 * MS
+            self.add(step / 10 + 0.003, HostShare, run_ns=ran, waited_ns=0, guest_ns=None)
 
 
 def transition(tale: Tale, at: float, direction: str, stalled: float = 0.0) -> None:
