@@ -46,6 +46,7 @@ from lpharness.guests.contract import (
 )
 from lpharness.guests.cpu_share import ShareReader
 from lpharness.guests.libvirt_connection import Connection, is_local
+from lpharness.guests.libvirt_console import connect_console, console_place, is_reachable
 from lpharness.guests.libvirt_domain import DomainShape, domain_xml, forwarded_port
 from lpharness.guests.libvirt_dump import dump
 from lpharness.guests.libvirt_events import DomainEvents
@@ -170,9 +171,13 @@ class LibvirtGuest(Closing):
 
     def boot(self, accelerator: str, deadline: Deadline) -> None:
         """Bring it to life, until its agent answers."""
-        with self._files(deadline) as (kernel, initramfs):
-            self._create(accelerator, kernel, initramfs)
-        self._attach()
+        with ExitStack() as meanwhile:
+            kernel, initramfs = meanwhile.enter_context(self._files(deadline))
+            place = None
+            if is_reachable(self._connection.uri):
+                place = meanwhile.enter_context(console_place())
+            self._create(accelerator, kernel, initramfs, place)
+            self._attach(place)
         with self._connection.explained("let the domain run"):
             self._domain.resume()
         try:
@@ -202,7 +207,7 @@ class LibvirtGuest(Closing):
         with uploaded(self._connection, files, deadline) as paths:
             yield paths["kernel"], paths["initramfs"]
 
-    def _create(self, accelerator: str, kernel: str, initramfs: str) -> None:
+    def _create(self, accelerator: str, kernel: str, initramfs: str, console: Path | None) -> None:
         spec = self.spec
         local_labels = (
             is_local(self._connection.uri) and "dac" in self._connection.security_models()
@@ -218,22 +223,21 @@ class LibvirtGuest(Closing):
                 accelerator=accelerator,
                 network=spec.network,
                 run_as=(os.geteuid(), os.getegid()) if local_labels else None,
+                console=None if console is None else str(console),
             )
         )
         flags = self._library.VIR_DOMAIN_START_AUTODESTROY | self._library.VIR_DOMAIN_START_PAUSED
         with self._connection.explained("make a domain"):
             self._domain = self._connection.handle.createXML(self.xml, flags)
 
-    def _attach(self) -> None:
+    def _attach(self, console: Path | None) -> None:
         """Take hold of all that the guest will say, before it begins."""
         self._events = DomainEvents(self._connection, self._domain)
         self._stack.callback(self._events.close)
-        nonblock = self._library.VIR_STREAM_NONBLOCK
-        with self._connection.explained("open the console"):
-            stream = self._connection.handle.newStream(nonblock)
-            self._domain.openConsole(None, stream, self._library.VIR_DOMAIN_CONSOLE_FORCE)
-        self._reader = ConsoleReader(self._socket(stream, "console"), self._console)
+        carried = self._console_stream() if console is None else connect_console(console)
+        self._reader = ConsoleReader(carried, self._console)
         self._stack.callback(self._reader.close)
+        nonblock = self._library.VIR_STREAM_NONBLOCK
         with self._connection.explained("open the agent's channel"):
             stream = self._connection.handle.newStream(nonblock)
             self._domain.openChannel(AGENT_PORT, stream, self._library.VIR_DOMAIN_CHANNEL_FORCE)
@@ -242,6 +246,12 @@ class LibvirtGuest(Closing):
         self.transport = self._agent
         self._stack.callback(self._agent.close)
         self._events.listen(self._on_event)
+
+    def _console_stream(self) -> socket.socket:
+        with self._connection.explained("open the console"):
+            stream = self._connection.handle.newStream(self._library.VIR_STREAM_NONBLOCK)
+            self._domain.openConsole(None, stream, self._library.VIR_DOMAIN_CONSOLE_FORCE)
+        return self._socket(stream, "console")
 
     def _socket(self, stream: Any, name: str) -> socket.socket:
         bridge = StreamSocket(self._library, stream, name)

@@ -33,6 +33,8 @@ class DomainShape(Struct, frozen=True, kw_only=True):
     network: bool
     run_as: tuple[int, int] | None = None
     """User and group that QEMU must run as; ``None`` for the daemon's choice."""
+    console: str | None = None
+    """Path of a socket for QEMU to listen at with the console; ``None`` for libvirt to carry it."""
     incoming: bool = False
     """Wait for a saved state to be loaded, instead of booting."""
 
@@ -46,7 +48,7 @@ def domain_xml(shape: DomainShape) -> str:
     SubElement(domain, "vcpu").text = str(shape.cpus)
     _boot(domain, shape)
     _fate(domain)
-    _devices(SubElement(domain, "devices"))
+    _devices(SubElement(domain, "devices"), shape.console)
     if shape.run_as is not None:
         _label(domain, *shape.run_as)
     _qemu_arguments(domain, shape)
@@ -78,11 +80,15 @@ def _fate(domain: Element) -> None:
     SubElement(domain, "on_crash").text = "preserve"
 
 
-def _devices(devices: Element) -> None:
+def _devices(devices: Element, console: str | None) -> None:
     SubElement(devices, "controller", type="usb", model="none")
     # The kernel's console alone: commands go through the agent's channel.
-    SubElement(SubElement(devices, "serial", type="pty"), "target", port="0")
-    SubElement(SubElement(devices, "console", type="pty"), "target", type="serial", port="0")
+    kind = "pty" if console is None else "unix"
+    serial = SubElement(devices, "serial", type=kind)
+    SubElement(serial, "target", port="0")
+    if console is not None:
+        SubElement(serial, "source", mode="bind", path=console)
+    SubElement(SubElement(devices, "console", type=kind), "target", type="serial", port="0")
     # Without a source libvirt makes a socket of its own, reached through virDomainOpenChannel.
     channel = SubElement(devices, "channel", type="unix")
     SubElement(channel, "target", type="virtio", name=AGENT_PORT)

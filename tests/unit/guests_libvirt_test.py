@@ -82,6 +82,13 @@ def test_no_device_that_was_not_asked_for():
     ]
 
 
+def test_the_console_is_carried_by_libvirt_or_reached_at_a_socket():
+    assert parsed().find("devices/serial").get("type") == "pty"
+    serial = parsed(console="/run/c").find("devices/serial")
+    assert serial.get("type") == "unix"
+    assert serial.find("source").attrib == {"mode": "bind", "path": "/run/c"}
+
+
 @pytest.mark.parametrize(
     ("uri", "local"),
     [

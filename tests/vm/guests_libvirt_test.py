@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -117,6 +118,12 @@ class LibvirtContract(GuestContract):
         shutdown = next(event for event in guest.monitor_events if event.name == "SHUTDOWN")
         assert json.loads(shutdown.data)["reason"] == "guest-reset"
 
+
+class TestSystem(LibvirtContract):
+    @pytest.fixture
+    def backend(self, system):
+        return find_backend("libvirt", uri=system)
+
     def test_last_words_on_the_console_are_kept(self, guest):
         with pytest.raises(Exception, match="reset"):
             guest.transport.run("echo b > /proc/sysrq-trigger; sleep 60", deadline=soon())
@@ -125,11 +132,16 @@ class LibvirtContract(GuestContract):
             deadline.check("the console's last line comes")
             time.sleep(0.01)
 
+    def test_nothing_of_the_console_lies_about(self, guest):
+        assert list(Path(tempfile.gettempdir()).glob(f"lpharness-console-{os.getpid()}-*")) == []
 
-class TestSystem(LibvirtContract):
-    @pytest.fixture
-    def backend(self, system):
-        return find_backend("libvirt", uri=system)
+    def test_a_killed_harness_s_folder_is_swept(self, backend):
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        left = Path(tempfile.gettempdir()) / f"lpharness-console-{dead.pid}-0"
+        left.mkdir()
+        with backend.start(spec(), deadline=soon()):
+            assert not left.exists()
 
     def test_qemu_runs_as_the_caller_and_files_keep_their_owners(self, guest):
         assert Path(f"/proc/{qemu_pid(guest)}").stat().st_uid == os.geteuid()
