@@ -213,6 +213,9 @@ class Guest(Protocol):
     def cpu_share(self) -> CpuShare | None:
         """Read what the host gave it of its CPUs; ``None`` where the host does not tell."""
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer for any answer from now on, whatever the deadline: it is badly hurt."""
+
     def ssh(self, deadline: Deadline) -> Transport:
         """Open an SSH connection with keys made for this guest alone; the caller closes it."""
 

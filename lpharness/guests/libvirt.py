@@ -288,6 +288,10 @@ class LibvirtGuest(Closing):
         """Read the guest's clock beside the host's."""
         return self._agent.clock(deadline)
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer for any answer from now on; see `Channel.hurry`."""
+        self._agent.channel.hurry(seconds)
+
     # --- how it is --------------------------------------------------------------------------
 
     def cpu_share(self) -> CpuShare | None:

@@ -71,6 +71,10 @@ class QemuGuest(Closing):
         """Read what the host gave QEMU's threads of its CPUs."""
         return self._share.read()
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer for any answer from now on; see `Channel.hurry`."""
+        self.machine.channel.hurry(seconds)
+
     def ssh_port(self, deadline: Deadline) -> int:
         """Return the port of 127.0.0.1 that leads to the guest's port 22.
 

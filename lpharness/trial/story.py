@@ -13,6 +13,7 @@ from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired
 from lpharness.cases.model import ModuleSource, Stall
 from lpharness.checks.models import module_stays
+from lpharness.console import Finding
 from lpharness.engine.build import Module
 from lpharness.engine.heartbeat import HeartbeatWatch
 from lpharness.engine.leaks import LeakScanner
@@ -34,6 +35,9 @@ from lpharness.workloads.runner import RunningWorkload
 ORIGINAL = "original"
 _LONGEST_TRANSITION_S = 1200.0
 _LITTLE_S = 0.5
+# A kernel that lives on after an oops answers in a second, also on a busy host; one whose locks
+# died with a task may never.
+_PATIENCE_S = 30.0
 
 EnterPhase = Callable[[Phase, str | None], None]
 KeepMemory = Callable[[str], None]
@@ -56,8 +60,7 @@ class Story(Steps):
         self._keep_memory = keep_memory
         self._monitor = MonitorListener(guest, recorder)
         self._trigger = Trigger(guest, recorder, plan.case.flaw) if plan.case.flaw else None
-        heard = self._trigger.heard if self._trigger else lambda _: None
-        self._console = ConsoleListener(guest, recorder, heard)
+        self._console = ConsoleListener(guest, recorder, self._heard)
         self._observer = Observer(guest, recorder, plan.spec.kernel, plan.registrar)
         self._counter = CallCounter(guest, recorder)
         self._leaks = LeakScanner(guest, recorder)
@@ -69,6 +72,13 @@ class Story(Steps):
         self._stack.close()
         self._monitor.close()
         self._console.close()
+
+    def _heard(self, findings: list[Finding]) -> None:
+        """Take what the console said; in its own thread."""
+        if self._trigger is not None:
+            self._trigger.heard(findings)
+        if any(finding.severity == "fatal" for finding in findings):
+            self._guest.hurry(_PATIENCE_S)
 
     # --- the chapters ----------------------------------------------------------------------
 
@@ -155,8 +165,10 @@ class Story(Steps):
             return
         last = self._loaded[-1]
         self._counter.arm("unpatching", self._soon())
-        self._control.set_enabled(last, False, self._soon(30))
-        self._await("unpatching", last)
+        # A patch that somebody else took off or replaced has no transition to wait for.
+        taken_off = self._control.set_enabled(last, False, self._soon(30))
+        if taken_off or self._observer.patch(last, self._soon()).present:
+            self._await("unpatching", last)
         self._counter.read(driven=False, deadline=self._soon())
         for name in reversed(self._loaded):
             self._counter.drop(name, self._soon())

@@ -125,6 +125,24 @@ def test_concurrent_commands(transport):
     assert results == {number: f"{number}\n" for number in range(20)}
 
 
+def test_a_hurried_wait_ends_early_and_those_after_it_too(transport):
+    threading.Timer(0.3, transport.channel.hurry, [0.2]).start()
+    for _ in range(2):
+        began = time.monotonic()
+        with pytest.raises(DeadlineExpired):
+            transport.run("sleep 60", deadline=Deadline.after(50))
+        assert time.monotonic() - began < 20
+    assert transport.run("sleep 0.01; echo soon", deadline=Deadline.after(50)).text == "soon\n"
+
+
+def test_what_has_no_deadline_is_not_hurried(transport):
+    transport.channel.hurry(0.01)
+    running = transport.stream(
+        "sleep 0.5; exit 3", on_stdout=lambda _: None, deadline=Deadline.never()
+    )
+    assert running.wait(soon()).exit_status == 3
+
+
 def test_timeout_kills_the_whole_group_and_the_channel_lives(transport, tmp_path):
     pids = tmp_path / "pids"
     command = f"(yes & echo $! > {pids}; wait)"

@@ -7,6 +7,7 @@ neither side's memory grows with the output.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import select
@@ -94,6 +95,7 @@ class Channel:
         self._lost: str | None = None
         self._closed = False
         self._welcome = False
+        self._hurried_at = self._patience = math.inf
         self._reader = FrameReader()
         self._new_session()
         if resync:
@@ -131,6 +133,15 @@ class Channel:
                 self._lost = reason
             self._changed.notify_all()
         self._poke()
+
+    def hurry(self, seconds: float) -> None:
+        """Let no wait that has a deadline last longer than this from now on, those begun included.
+
+        For a guest that is badly hurt: it answers soon, or never.
+        """
+        with self._changed:
+            self._hurried_at, self._patience = time.monotonic(), seconds
+            self._changed.notify_all()
 
     @property
     def lost(self) -> str | None:
@@ -252,17 +263,24 @@ class Channel:
     # --- waiting ----------------------------------------------------------------------------
 
     def _wait(self, ready: Callable[[], bool], deadline: Deadline, what: str) -> None:
+        began = time.monotonic()
         with self._changed:
             while not ready():
                 if self._lost is not None:
                     break
-                left = deadline.remaining()
+                left = self._remaining(deadline, began)
                 if left <= 0:
                     raise DeadlineExpired(what)
                 self._changed.wait(min(left, threading.TIMEOUT_MAX))
             else:
                 return
         raise self._explain(self._lost)  # outside the lock: it may look at the guest
+
+    def _remaining(self, deadline: Deadline, began: float) -> float:
+        left = deadline.remaining()
+        if left == math.inf or self._patience == math.inf:
+            return left
+        return min(left, max(began, self._hurried_at) + self._patience - time.monotonic())
 
     # --- the thread that moves bytes --------------------------------------------------------
 
