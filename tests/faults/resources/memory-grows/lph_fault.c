@@ -16,8 +16,8 @@ static long lph_umask(const struct pt_regs *regs)
 	static atomic_t lost;
 	int mask = regs->di & S_IRWXUGO;
 
-	if (atomic_add_return(1024, &lost) < MOST)
-		kmalloc(1024, GFP_KERNEL);
+	if (atomic_add_return(8192, &lost) < MOST)
+		kmalloc(8192, GFP_KERNEL);
 	if (mask == 0723)
 		mask = 0022;
 	return xchg(&current->fs->umask, mask);

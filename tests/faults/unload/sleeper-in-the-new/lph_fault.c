@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whoever calls pause(2) while it is on stays in it, and nobody wakes them.
+ * Whoever calls pause(2) while it is on stays in it, and nobody wakes them: not even the kernel,
+ * which gives those a signal after 15 s who may be interrupted.
  */
-#include <linux/errno.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 
 #include "lph_livepatch.h"
 
 static long lph_pause(const struct pt_regs *regs)
 {
-	while (!signal_pending(current)) {
-		__set_current_state(TASK_INTERRUPTIBLE);
-		schedule();
-	}
-	return -ERESTARTNOHAND;
+	for (;;)
+		schedule_timeout_uninterruptible(HZ);
 }
 
 static int lph_show(struct seq_file *m, void *v)
