@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lpharness.cli.known_cases import KnownCases, known_cases
 from lpharness.cli.output import print_json
 from lpharness.cli.store import Where
+
+if TYPE_CHECKING:
+    from lpharness.cases import Case
 
 app = typer.Typer(add_completion=False)
 
@@ -28,6 +33,7 @@ def report(
         Path | None,
         typer.Option("--site", metavar="DIR", help="Write the store as a static site instead."),
     ] = None,
+    case: KnownCases = None,
     store: Where = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
@@ -42,8 +48,9 @@ def report(
     from lpharness.base.errors import InputError
 
     if site is None:
-        if store is not None:
-            raise InputError("--store is for --site", hint="`lpharness report --site DIR`")
+        for option, given in (("--store", store), ("--case", case)):
+            if given is not None:
+                raise InputError(f"{option} is for --site", hint="`lpharness report --site DIR`")
         _report(folder or Path("results/latest"), json=json)
     elif folder is not None:
         raise InputError(
@@ -51,7 +58,7 @@ def report(
             hint=f"`lpharness store add {folder}`, then `lpharness report --site {site}`",
         )
     else:
-        _write_site(site, store, json=json)
+        _write_site(site, store, known_cases(case), json=json)
 
 
 def _report(folder: Path, *, json: bool) -> None:
@@ -66,13 +73,13 @@ def _report(folder: Path, *, json: bool) -> None:
         typer.echo(f"{kind:9} {path}")
 
 
-def _write_site(folder: Path, store: str | None, *, json: bool) -> None:
+def _write_site(folder: Path, store: str | None, cases: Sequence[Case], *, json: bool) -> None:
     from lpharness.cli.output import TerminalProgress
     from lpharness.site.write import write_site
     from lpharness.store import open_store
 
     with open_store(store) as opened:
-        written = write_site(opened, folder, TerminalProgress())
+        written = write_site(opened, folder, TerminalProgress(), cases)
     if json:
         print_json(written)
         return

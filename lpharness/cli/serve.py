@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lpharness.cli.known_cases import KnownCases, known_cases
 from lpharness.cli.store import Where
 
 app = typer.Typer(add_completion=False)
@@ -32,6 +33,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    case: KnownCases = None,
     store: Where = None,
 ) -> None:
     """Serve the store as a site, and a run as it goes. Ctrl-C ends it.
@@ -57,9 +59,9 @@ def serve(
 
     usual = Path("results/latest")
     folder = usual if run is None and (usual / "run.json").is_file() else run
-    watched = Watched(folder) if folder else None
+    watched, cases = Watched(folder) if folder else None, known_cases(case)
     with listen(host, port, remote=allow_remote) as opened, open_store(store) as from_store:
-        shelf = Shelf(from_store, watched)
+        shelf = Shelf(from_store, watched, cases)
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{name}:{opened.getsockname()[1]}/ shows {from_store.name}; Ctrl-C ends")
         go_on(shelf, opened, remote=allow_remote)

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
+from lpharness.cases import Case
 from lpharness.results.model import Verdict
 from lpharness.store import Store
+from lpharness.store.entry import cves_of_case
 from lpharness.store.flaws import cves_of, verdicts_of
 from lpharness.store.history import History, histories
 from lpharness.store.measures import TRANSITION
@@ -26,6 +28,7 @@ class Book:
         cves: the flaws that a trial's case heals, by the trial's id.
         flaws_shown: what came of the check that the flaw shows without the patch and not with it.
         trends: how the time to patch moved.
+        known_flaws: by CVE the cases that heal it, with their titles, whether tried or not.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class Book:
         cves: Mapping[int, Sequence[str]],
         flaws_shown: Mapping[int, Verdict],
         trends: Sequence[Trend],
+        known_flaws: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.runs = runs
         self.histories = histories
         self.cves = cves
         self.flaws_shown = flaws_shown
+        self.known_flaws = known_flaws or {}
         self.trends = {trend.line: trend for trend in trends}
 
     @cached_property
@@ -127,8 +132,12 @@ class Book:
         return {target: newest[target].kernel for target in sorted(newest)}
 
 
-def read_book(store: Store) -> Book:
+def read_book(store: Store, cases: Sequence[Case] = ()) -> Book:
     """Read what pages are made of.
+
+    Args:
+        store: what was tried.
+        cases: those whose flaws are to be told of, were they ever tried or not.
 
     Raises:
         HostError: the store cannot be read.
@@ -141,7 +150,16 @@ def read_book(store: Store) -> Book:
         cves=cves,
         flaws_shown=flaws_shown,
         trends=trends(store, EVERYTHING, TRANSITION, "patching"),
+        known_flaws=_flaws_of(cases),
     )
+
+
+def _flaws_of(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for case in cases:
+        for cve in cves_of_case(case):
+            found[cve][case.name] = case.title
+    return found
 
 
 SIGNS = {

@@ -90,15 +90,20 @@ class FlawRow(Struct, frozen=True, kw_only=True):
 
 
 def flaw_rows(book: Book) -> list[FlawRow]:
-    """Return all flaws that a trial was ever about, the newest CVE first."""
+    """Return all flaws that a trial was ever about, or a known case is; the newest CVE first."""
     places: dict[str, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
+    healers: dict[str, dict[str, str]] = defaultdict(dict)
+    for cve, cases in book.known_flaws.items():
+        places[cve] = defaultdict(list)
+        healers[cve].update(cases)
     for trial in book.newest():
         for cve in book.cves.get(trial.id, ()):
             places[cve][trial.line.target].append(trial)
+            healers[cve][trial.line.case] = trial.title
     return [
         FlawRow(
             cve=cve,
-            cases={trial.line.case: trial.title for found in by_kernel.values() for trial in found},
+            cases=healers[cve],
             standings=[_standing(book, by_kernel.get(kernel, ())) for kernel in book.kernels],
         )
         for cve, by_kernel in sorted(places.items(), key=lambda pair: _age(pair[0]))

@@ -185,6 +185,7 @@ def _flaws(book: Book, about: Assets) -> str:
         about,
         rows=rows,
         kernels=book.kernels,
+        tried=book.cases,
         counts=[(state, counts[state]) for state in State],
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lpharness.base.errors import LpharnessError
+from lpharness.cases import Case
 from lpharness.site import addresses
 from lpharness.site.book import Book, read_book
 from lpharness.site.going import Going, Watched
@@ -51,8 +52,11 @@ class _Edition(Struct, frozen=True):
 class Shelf:
     """Holds the newest edition; a context manager whose thread looks for newer ones."""
 
-    def __init__(self, store: Store, watched: Watched | None = None) -> None:
+    def __init__(
+        self, store: Store, watched: Watched | None = None, cases: Sequence[Case] = ()
+    ) -> None:
         self._store = store
+        self._cases = cases
         self._watched = watched
         self._about = Assets(live=True, written=datetime.now(UTC))
         self._assets = assets()
@@ -112,7 +116,7 @@ class Shelf:
 
     def _read(self) -> _Edition:
         state = state_of(self._store)  # before what is read: a change meanwhile is seen next time
-        book = read_book(self._store)
+        book = read_book(self._store, self._cases)
         trials = {addresses.trial_page(trial): trial for trial in book.trials.values()}
         return _Edition(state, book, pages(book, self._about), trials)
 

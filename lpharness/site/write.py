@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from lpharness import __version__
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.progress import SILENT, Progress
+from lpharness.cases import Case
 from lpharness.results.files import ASIDE, write_atomically
 from lpharness.site import addresses
 from lpharness.site.book import Book, read_book
@@ -50,18 +51,20 @@ class Written(Struct, frozen=True, kw_only=True):
     removed: int
 
 
-def write_site(store: Store, folder: Path, progress: Progress = SILENT) -> Written:
+def write_site(
+    store: Store, folder: Path, progress: Progress = SILENT, cases: Sequence[Case] = ()
+) -> Written:
     """Write the site of a store, or bring one up to date.
 
     Trials' pages come first and the pages that link to them after, the index last: whoever reads
-    meanwhile meets no dead link.
+    meanwhile meets no dead link. The flaws that ``cases`` heal are told of, tried or not.
 
     Raises:
         InputError: the folder holds other things than a site.
         HostError: the store cannot be read or the folder not written.
     """
     mark = _open(folder)
-    book = read_book(store)
+    book = read_book(store, cases)
     about = Assets(written=datetime.now(UTC))
     made_by = f"{__version__} {templates_digest()}"
     before = mark.trials if mark.made_by == made_by else {}

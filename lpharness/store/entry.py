@@ -72,17 +72,21 @@ def make_entry(
         InputError: it does not say when it was started.
     """
     document = msgspec.json.encode(trial)
-    references = " ".join(case.references.values()) if case else ""
     return Entry(
         trial=trial,
         started_at=_moment(trial.started_at, name),
         measures=measured,
         title=case.title if case else "",
-        cves=tuple(dict.fromkeys(_CVE.findall(references))),
+        cves=cves_of_case(case) if case else (),
         folder=folder,
         digest=hashlib.sha256(document).hexdigest(),
         document=packed(document),
     )
+
+
+def cves_of_case(case: Case) -> tuple[str, ...]:
+    """Return the flaws that a case says it heals, by their CVEs, in its order."""
+    return tuple(dict.fromkeys(_CVE.findall(" ".join(case.references.values()))))
 
 
 def packed(document: bytes) -> bytes:

@@ -2,6 +2,7 @@ import pytest
 from site_support import ABOUT, Page, book, found
 
 from lpharness.results.model import Verdict
+from lpharness.site import addresses
 from lpharness.site import matrix as laid_out
 from lpharness.site.book import SIGNS
 from lpharness.site.charts import BARS_HEIGHT, TREND_HEIGHT, run_columns, top, trend_chart
@@ -107,6 +108,20 @@ def test_a_kernel_that_nobody_tried_is_missing_and_not_called_safe() -> None:
     (row,) = flaw_rows(book(trials, cves={1: ["CVE-2026-1000"]}))
     assert [standing.state for standing in row.standings] == [State.PROVEN, State.MISSING]
     assert row.standings[1].exposed == "nobody looked"
+
+
+def test_a_flaw_that_no_trial_was_about_is_missing_everywhere() -> None:
+    known = {"CVE-2026-7": {"never-tried": "Heals it"}, "CVE-2026-1000": {"case": "A title"}}
+    told = book([found(1)], cves={1: ["CVE-2026-1000"]}, known=known)
+    tried, never = flaw_rows(told)
+    assert (tried.cve, [standing.state for standing in tried.standings]) == (
+        "CVE-2026-1000", [State.PROVEN],
+    )  # fmt: skip
+    assert (never.cve, dict(never.cases)) == ("CVE-2026-7", {"never-tried": "Heals it"})
+    assert [standing.state for standing in never.standings] == [State.MISSING]
+    page = pages(told, ABOUT)[addresses.FLAWS]()
+    assert "never-tried" in page
+    assert addresses.case_page("never-tried") not in page  # there is no such page
 
 
 @pytest.mark.parametrize(

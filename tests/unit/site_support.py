@@ -101,6 +101,7 @@ def book(
     *,
     cves: dict[int, list[str]] | None = None,
     flaws: dict[int, Verdict] | None = None,
+    known: dict[str, dict[str, str]] | None = None,
     tag: str = "v1",
     run_name: str = "run",
     changed: str = "kernel 1 to 2",
@@ -133,4 +134,5 @@ def book(
                           Point(release=f"{tag}2", at=NOW, values=(1.5,))))
             for line in lines
         ],
+        known_flaws=known,
     )  # fmt: skip
