@@ -11,6 +11,7 @@ static long lph_pause(const struct pt_regs *regs)
 {
 	for (;;)
 		schedule_timeout_uninterruptible(HZ);
+	return 0;
 }
 
 static int lph_show(struct seq_file *m, void *v)
