@@ -22,6 +22,8 @@ class Function(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     object: str = "vmlinux"
     sympos: int = 0
     new: str = ""
+    interrupts: bool = False
+    """Whether interrupts call it, too: then a call need not be the task's that it is seen over."""
 
 
 class Delta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.models import task_order_due
 from lpharness.checks.story import Story, replaced_by
 from lpharness.checks.transitions import At, Transition, due_transitions
 from lpharness.results.model import CheckResult, Margin
@@ -60,8 +61,9 @@ def check_consistent(recording: Recording) -> CheckResult:
         if called and not moved and transition.completed is None:
             ledger.missing(transition.name, f"{called} calls were traced but no task's move")
         clocks = _Clocks()
+        ordered = {f.old for f in recording.functions if task_order_due(recording, f.old)}
         for key, task in tasks.items():
-            _judge_task(transition, key, task, clocks, ledger)
+            _judge_task(transition, key, task, ordered, clocks, ledger)
         for margin in clocks.margins():
             seen = f"{margin.name}: {margin.measured * 1e3:.3f} ms"
             ledger.context(f"clocks in {transition.name}", seen, margin=margin)
@@ -230,7 +232,12 @@ def _difference(later: int | None, earlier: int | None) -> int | None:
 
 
 def _judge_task(
-    transition: Transition, key: TaskKey, task: _Task, clocks: _Clocks, ledger: Ledger
+    transition: Transition,
+    key: TaskKey,
+    task: _Task,
+    ordered: set[str],
+    clocks: _Clocks,
+    ledger: Ledger,
 ) -> None:
     arrived: CallSeen | None = None
     completed, slack = _stamp(transition.completed), _completion_slack(transition)
@@ -239,6 +246,10 @@ def _judge_task(
     for index, call, outgoing in task.calls:
         who = f"{call.comm} ({key[0]}) in {transition.name}"
         entered = f"entered {'the outgoing' if outgoing else 'the incoming'} {call.function}"
+        if call.function not in ordered:
+            if outgoing and clocks.beyond(_OLD_LAST, call, completed, slack):
+                ledger.wrong(who, f"{entered} after the completion", (index, call))
+            continue
         if outgoing and clocks.beyond(_OLD_LATE, call, moved, SLACK_NS):
             ledger.wrong(who, f"{entered} after it had moved", (index, call))
         elif outgoing and arrived is not None and _later(call, arrived.guest_ns):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+from msgspec import Struct
 
 from lpharness.cli.live import RunView
 from lpharness.cli.storing import storing
@@ -22,6 +23,18 @@ from lpharness.run.remembered import history_for
 from lpharness.run.start import executors
 
 
+class Conducted(Struct, kw_only=True):
+    """A run that is over."""
+
+    folder: RunFolder
+    names: list[TrialId]
+    """All that was tried, in the order of the plan."""
+    view: RunView
+    reports: dict[str, Path]
+    complete: bool
+    """Whether the store, if there is one, has all of it."""
+
+
 def conduct(
     layout: Layout,
     output: Path | None,
@@ -35,12 +48,30 @@ def conduct(
     """Carry out a layout, show what it came to, and end with the verdict.
 
     Args:
+        layout, output, jobs, cluster, go_on, store: as `carried_out`.
+        json: whether the answer is for programs.
+    """
+    run = carried_out(layout, output, jobs=jobs, cluster=cluster, go_on=go_on, store=store)
+    show_trials(run.names, run.folder, run.view, run.reports, json=json, complete=run.complete)
+
+
+def carried_out(
+    layout: Layout,
+    output: Path | None,
+    *,
+    jobs: int | None,
+    cluster: str | None = None,
+    go_on: bool = False,
+    store: str | None = None,
+) -> Conducted:
+    """Carry out a layout, told of on stderr as it goes, and write its reports whatever ends it.
+
+    Args:
         layout: what is to be tried.
         output: the folder for it; a new one below ``results`` if ``None``.
         jobs: trials at a time; as many as there is room for if ``None``.
         cluster: where they are carried out; on this machine if ``None``.
         go_on: whether the folder has the first part of this very run.
-        json: whether the answer is for programs.
         store: where trials go as they come, besides the folder.
     """
     expected = expectations(layout.order, history_for(layout, output, store))
@@ -65,8 +96,13 @@ def conduct(
                 complete = stored.complete(whole=go_on)
     assert run.folder is not None
     attempts = read_attempts(run.folder.path) if go_on else run.attempts
-    names = _in_order([attempt.id for attempt in attempts], layout)
-    show_trials(names, run.folder, view, reports, json=json, complete=complete)
+    return Conducted(
+        folder=run.folder,
+        names=_in_order([attempt.id for attempt in attempts], layout),
+        view=view,
+        reports=reports,
+        complete=complete,
+    )
 
 
 def _in_order(names: list[TrialId], layout: Layout) -> list[TrialId]:

@@ -62,7 +62,7 @@ def build_module(
     """
     assert case.folder is not None
     if module.source:
-        made = _of_c(case.folder / module.source, module, kernel, progress, cache or Cache())
+        made = _of_c(case, module, kernel, progress, cache or Cache())
     elif module.prebuilt:
         order = Order(kernel=kernel, name=module.name)
         made = Prebuilt(case.folder / module.prebuilt).build(order)
@@ -74,8 +74,15 @@ def build_module(
 
 
 def _of_c(
-    source: Path, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache
+    case: Case, module: ModuleSource, kernel: Kernel, progress: Progress, cache: Cache
 ) -> Module:
+    assert case.folder is not None
+    source = case.folder / module.source
+    # A companion may be what the livepatch patches.
+    beside = {
+        file.stem: build_plain(file, kernel, progress)
+        for file in (case.folder / name for name in case.companions)
+    }
     digest = _source_digest(source)
     path, built, cached = _from_source(module.name, source, digest, kernel, progress, cache)
     return Module(
@@ -85,7 +92,7 @@ def _of_c(
         source_sha256=digest,
         compiler=built.compiler,
         # kbuild's modpost has held a module of ours against Module.symvers already.
-        inspection=inspect(path, kernel, imports_known=True),
+        inspection=inspect(path, kernel, imports_known=True, beside=beside),
         builder="kbuild",
         warnings=built.warnings,
         cached=cached,

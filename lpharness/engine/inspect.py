@@ -6,7 +6,7 @@ although the kernel would not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ def inspect(
     *,
     traceable: Collection[str] | None = None,
     imports_known: bool = False,
+    beside: Mapping[str, Path] | None = None,
 ) -> Inspection:
     """Read a livepatch module and hold it against a kernel.
 
@@ -96,6 +97,7 @@ def inspect(
             that a guest of the kernel told earlier, if one did.
         imports_known: do without Module.symvers where it is not at hand, since something else
             has held the module's imports against it.
+        beside: modules that will be there besides the kernel's own, by name.
 
     Raises:
         InputError: the file is no livepatch module, or damaged.
@@ -110,7 +112,7 @@ def inspect(
         from lpharness.engine.target import Target
         from lpharness.kernels.traceable import load_traceable
 
-        target = Target(kernel)
+        target = Target(kernel, beside)
         _judge_loading(livepatch, target, notes)
         if not (imports_known and target.exports is None):
             _judge_imports(livepatch, target, notes)

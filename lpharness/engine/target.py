@@ -7,6 +7,7 @@ import lzma
 import shutil
 import subprocess
 import zlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -46,8 +47,10 @@ class Found(Struct, frozen=True):
 class Target:
     """What can be told of a kernel without booting it; each file is read when first needed."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, beside: Mapping[str, Path] | None = None) -> None:
+        """Take a kernel, and modules that are there besides its own, by name."""
         self.kernel = kernel
+        self._beside = beside or {}
         self._elves: dict[str, Elf] = {}
 
     @cached_property
@@ -62,7 +65,9 @@ class Target:
         return {}
 
     def module_file(self, name: str) -> Path | None:
-        """Return the ``.ko`` (or compressed ``.ko``) of a module, if the kernel has it."""
+        """Return the ``.ko`` (or compressed ``.ko``) of a module, if there is one."""
+        if name in self._beside:
+            return self._beside[name]
         listed = self._files.get(name)
         if listed is None:
             return None

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The new contract. A comes first: who redirects functions one by one has a new A and an old B.
+ */
+#include "contract.h"
+#include "lph_livepatch.h"
+
+static void lph_make_new(struct lph_token *token)
+{
+	lph_make_as(token, LPH_NEW);
+}
+
+static void lph_take_new(struct lph_token *token)
+{
+	lph_take_as(token, LPH_NEW);
+}
+
+LPH_LIVEPATCH("lph_contract",
+	{ .old_name = "lph_make", .new_func = lph_make_new },
+	{ .old_name = "lph_take", .new_func = lph_take_new });
