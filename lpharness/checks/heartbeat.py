@@ -79,7 +79,7 @@ def check_heartbeat(recording: Recording) -> CheckResult:
             return ledger.result("", died=story.died)
         return ledger.skip("none was recorded: the trial is older than heartbeats")
     _judge_presence(story, began, ledger)
-    before, later = _by_time(story, list(_gaps(recording)))
+    before, later = _by_time(story, list(gaps(recording)))
     bounds = _Bounds(recording.accelerator, before, checks_itself=began[1].checks_itself)
     over = [gap for gap in later if bounds.held(gap) > bounds.of(gap)]
     for together in _together(over):
@@ -140,7 +140,7 @@ def _judge_presence(story: Story, began: tuple[int, HeartbeatBegan], ledger: Led
                 ledger.right(what, f"of {known} CPUs", reports[-1])
 
 
-def _gaps(recording: Recording) -> Iterator[Gap]:
+def gaps(recording: Recording) -> Iterator[Gap]:
     """Yield every gap once; one that is told of while it is open counts as its last report says."""
     account = HostAccount(recording)
     found: dict[tuple[int, int], tuple[int, tuple[int, Heartbeat]]] = {}

@@ -47,9 +47,7 @@ def conduct(
 ) -> NoReturn:
     """Carry out a layout, show what it came to, and end with the verdict.
 
-    Args:
-        layout, output, jobs, cluster, go_on, store: as `carried_out`.
-        json: whether the answer is for programs.
+    The arguments are those of `carried_out`, and whether the answer is for programs.
     """
     run = carried_out(layout, output, jobs=jobs, cluster=cluster, go_on=go_on, store=store)
     show_trials(run.names, run.folder, run.view, run.reports, json=json, complete=run.complete)

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "vmcore": ("vmcore", "Read a guest's kept memory: who died, which livepatches, who waits."),
     "shell": ("shell", "A guest to look around in."),
+    "models": ("models", "Compare the consistency models: one patch, one load, five answers."),
     "simulate": ("simulate", "Simulate a transition under five consistency models."),
     "bench": ("bench", "Measure lpharness itself on this machine."),
 }

@@ -55,6 +55,27 @@ noinline __noclone void lph_take(struct lph_token *token)
 static void (*volatile make)(struct lph_token *token) = lph_make;
 static void (*volatile take)(struct lph_token *token) = lph_take;
 
+/*
+ * Return addresses and ftrace's registers stay on a stack as dead words when a call has returned, and
+ * who looks at every word takes them for a call. Whoever called A or B leaves none behind, or Ksplice
+ * would never come to show what it promises.
+ */
+static noinline void wipe(unsigned int more)
+{
+	unsigned long dead[200];
+
+	memset(dead, 0, sizeof(dead));
+	barrier_data(dead);
+	if (more)
+		wipe(more - 1);
+	barrier_data(dead);
+}
+
+static void wipe_stack(void)
+{
+	wipe(2);
+}
+
 static unsigned int since_burst_began(void)
 {
 	return (unsigned int)(ktime_get_boottime_ns() / NSEC_PER_MSEC % PERIOD_MS);
@@ -83,7 +104,7 @@ static void along_a_stack(void)
 
 /* --- A, a while, B: within one system call, or a round of a kernel thread ---------------------------- */
 
-static void one_after_the_other(enum place place)
+static noinline void one_after_the_other(enum place place)
 {
 	struct lph_token token = { .met = met[place] };
 
@@ -149,6 +170,7 @@ static int work(void *unused)
 {
 	while (!kthread_should_stop()) {
 		one_after_the_other(KTHREAD);
+		wipe_stack();
 		usleep_range(3000, 4000);
 	}
 	return 0;
@@ -160,7 +182,7 @@ static DEFINE_PER_CPU(struct hrtimer, timers);
 static atomic_t left;	/* 0, or 1 + who made it */
 static atomic_t ticks;
 
-static enum hrtimer_restart tick(struct hrtimer *timer)
+static noinline void interrupt(void)
 {
 	struct lph_token own = { .met = met[INTERRUPT] };
 	struct lph_token other = { .met = met[INTERRUPTS] };
@@ -175,6 +197,13 @@ static enum hrtimer_restart tick(struct hrtimer *timer)
 		other.made_by = came - 1;
 		take(&other);
 	}
+}
+
+
+static enum hrtimer_restart tick(struct hrtimer *timer)
+{
+	interrupt();
+	wipe_stack();
 	hrtimer_forward_now(timer, ns_to_ktime(TICK_NS));
 	return HRTIMER_RESTART;
 }
@@ -207,11 +236,9 @@ static void stop_timers(void)
 
 /* --- /proc/lph_contract ---------------------------------------------------------------------------- */
 
-/* In two system calls of one task: the token waits in the open file. */
-static long ioctl(struct file *file, unsigned int command, unsigned long unused)
+/* The token of who makes it in one system call and takes it in another waits in the open file. */
+static noinline long carry_out(unsigned int command, struct lph_token *token)
 {
-	struct lph_token *token = ((struct seq_file *)file->private_data)->private;
-
 	switch (command) {
 	case LPH_STACK:
 		along_a_stack();
@@ -232,6 +259,14 @@ static long ioctl(struct file *file, unsigned int command, unsigned long unused)
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long ioctl(struct file *file, unsigned int command, unsigned long unused)
+{
+	long result = carry_out(command, ((struct seq_file *)file->private_data)->private);
+
+	wipe_stack();
+	return result;
 }
 
 static int show(struct seq_file *m, void *unused)

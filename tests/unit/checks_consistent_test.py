@@ -1,5 +1,7 @@
 """Consistent: tasks left behind, and calls of the wrong version at the wrong time."""
 
+import msgspec
+import pytest
 from checks_clauses import (
     ERROR,
     FAIL,
@@ -23,6 +25,7 @@ from checks_samples import (
     insert,
 )
 
+from lpharness.cases.model import Function
 from lpharness.checks import Recording
 from lpharness.timeline.events import (
     CallSeen,
@@ -111,3 +114,38 @@ def quick() -> Recording:
 def test_a_transition_may_be_over_before_anyone_looked() -> None:
     result = assert_verdict("consistent", drop(quick(), CallSeen), PASS, "every task")
     assert any("over in 1.0 ms" in evidence.seen for evidence in result.evidence)
+
+
+def comes_back(model: str, *, interrupts: bool = False) -> Recording:
+    """The task enters the new function, then once more the old one."""
+    recording = calls((1.52, "new"), (1.56, "old"))
+    function = Function(old=OLD, interrupts=interrupts)
+    module = msgspec.structs.replace(recording.case.modules[0], functions=(function,))
+    return msgspec.structs.replace(
+        recording,
+        id=msgspec.structs.replace(recording.id, model=model),
+        case=msgspec.structs.replace(recording.case, modules=(module,)),
+    )
+
+
+@pytest.mark.parametrize("model", ["hybrid", "kgraft", "kpatch", "ksplice"])
+def test_all_models_but_immediate_let_a_task_go_over_just_once(model: str) -> None:
+    assert_verdict("consistent", comes_back(model), FAIL, "after it had called the incoming one")
+
+
+def test_immediate_promises_no_order() -> None:
+    assert_verdict("consistent", comes_back("immediate"), PASS, "agree")
+
+
+def test_kgraft_orders_interrupts_by_cpu_the_others_by_task() -> None:
+    assert_verdict("consistent", comes_back("kgraft", interrupts=True), PASS, "agree")
+    for model in ("hybrid", "kpatch"):
+        assert_verdict("consistent", comes_back(model, interrupts=True), FAIL, "after it had")
+
+
+def test_nobody_enters_the_outgoing_one_after_the_completion_under_any_model() -> None:
+    for model in ("immediate", "kgraft"):
+        late = comes_back(model, interrupts=True)
+        fields = {"module": MODULE, "function": OLD, "side": "old", "pid": 7, "comm": "cat"}
+        late = insert(late, 2.5, CallSeen, **fields)
+        assert_verdict("consistent", late, FAIL, "after the completion")

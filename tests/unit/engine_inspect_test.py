@@ -75,8 +75,15 @@ def kernel(tmp_path: Path) -> Kernel:
     return made
 
 
-def look(tmp_path: Path, kernel: Kernel, *objects: Obj, **shape: bool) -> Inspection:
-    return inspect(module(Shape(list(objects), **shape), tmp_path), kernel)  # type: ignore[arg-type]
+def look(
+    tmp_path: Path,
+    kernel: Kernel,
+    *objects: Obj,
+    beside: dict[str, Path] | None = None,
+    **shape: bool,
+) -> Inspection:
+    made = module(Shape(list(objects), **shape), tmp_path)  # type: ignore[arg-type]
+    return inspect(made, kernel, beside=beside)
 
 
 def test_a_module_that_fits(tmp_path: Path, kernel: Kernel) -> None:
@@ -116,6 +123,15 @@ def test_functions_that_cannot_be_patched(
     problems = look(tmp_path, kernel, patched).problems
     assert len(problems) == 1
     assert says in problems[0]
+
+
+def test_a_module_beside_the_kernels_own_can_be_patched(tmp_path: Path, kernel: Kernel) -> None:
+    beside = {"absent": tmp_path / "toy.o"}
+    read = look(tmp_path, kernel, Obj("absent", [Func("traced")]), beside=beside)
+    assert read.problems == ()
+    assert read.fits[0].traceable
+    (problem,) = look(tmp_path, kernel, Obj("absent", [Func("trace")]), beside=beside).problems
+    assert "did you mean traced?" in problem
 
 
 def test_an_alias_is_named_as_traces_show_it(tmp_path: Path, kernel: Kernel) -> None:

@@ -1,0 +1,208 @@
+"""``lpharness models``: the consistency models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from lpharness.cli.output import TerminalProgress, answers, print_json
+from lpharness.cli.run import Accelerator
+
+if TYPE_CHECKING:
+    from lpharness.cases.model import Case
+    from lpharness.comparison import Comparison
+    from lpharness.comparison.tables import Table
+    from lpharness.run.layout import Layout
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Compare the consistency models: one patch, one kernel, one load, five answers.",
+)
+
+
+@app.command()
+def compare(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="`contract` counts mixing as well.")],
+    kernel: Annotated[
+        list[str], typer.Option("-k", "--kernel", help="For example debian:6.1-cloud; repeatable.")
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="Only these models (docs/models.md). Default: all."),
+    ] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option("-w", "--workload", help="What keeps the guest busy. Default: the case's."),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="How often each trial is made: 5 make a spread.")
+    ] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for trials, tables, samples. Default: below results/."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option("-j", "--jobs", min=1, help="Trials at a time: more than 1 is more noise."),
+    ] = 1,
+    accelerator: Annotated[
+        Accelerator, typer.Option(help="Who runs the guest's code.")
+    ] = Accelerator.AUTO,
+    cpus: Annotated[int, typer.Option(min=1, max=64, help="The guest's CPUs.")] = 2,
+    memory: Annotated[int, typer.Option(min=128, help="The guest's memory, MiB.")] = 512,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Try a case under each consistency model, and put what was measured side by side.
+
+    Transition time, stop time, throughput, attempts and who was in the way; for a case that counts
+    it (`contract`), where old and new code met, beside what each model promises. Repeats go round:
+    a host that gets busy does so for all models. What a model gives up on is a result, not an
+    error.
+
+    Examples: lpharness models compare contract -k debian:6.1-cloud --repeat 3 -o out
+
+    lpharness models compare hot-syscall -k debian:6.1-cloud -m hybrid -m kpatch -w syscall-hammer
+
+    lpharness models show out
+
+    Exit status: 0 measured, and each promise kept; 1 a promise was broken; 2 bad input; 3 nothing
+    could be said of a model.
+    """
+    from lpharness.cases import load
+    from lpharness.cli.conduct import carried_out
+    from lpharness.results.folder import RunFolder
+
+    if output is not None:
+        RunFolder.check(output)
+    layout = _layout(
+        load(case), kernel, model or [], workload or [], repeat, accelerator, cpus, memory
+    )
+    run = carried_out(layout, output, jobs=jobs)
+    _show(run.folder.path, json=json)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `compare` wrote.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Print the tables of a comparison again, from its recordings; no guest is started.
+
+    Any run's folder will do whose trials were made under several models (`lpharness run -m`).
+
+    Example: lpharness models show results/latest
+
+    Exit status: as of `compare`.
+    """
+    _show(folder, json=json)
+
+
+def _layout(
+    case: Case,
+    kernels: list[str],
+    models: list[str],
+    workloads: list[str],
+    repeat: int,
+    accelerator: Accelerator,
+    cpus: int,
+    memory: int,
+) -> Layout:
+    """Return what is to be tried: the first repeat of every model, then the second."""
+    import msgspec
+
+    from lpharness.comparison.promises import ORDER
+    from lpharness.models import known_models
+    from lpharness.run import Request
+    from lpharness.run.cells import cells_of
+    from lpharness.run.layout import typed
+    from lpharness.run.prepare import with_seed
+
+    known = known_models()
+    request = Request(
+        cases=(case,),
+        kernels=tuple(kernels),
+        workloads=tuple(workloads),
+        models=tuple(models) or tuple(sorted(known, key=lambda name: _rank(name, ORDER))),
+        repeat=repeat,
+        accelerator=accelerator.value,
+        cpus=cpus,
+        memory_mb=memory,
+    )
+    cells = cells_of(request, TerminalProgress())
+    _refuse_unfit(case, request.models)
+    layout = typed(with_seed(request), cells)
+    return msgspec.structs.replace(
+        layout, order=tuple(sorted(layout.order, key=lambda name: name.repeat))
+    )
+
+
+def _rank(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _refuse_unfit(case: Case, models: tuple[str, ...]) -> None:
+    from lpharness.base.errors import InputError
+    from lpharness.models import unfit
+
+    for variant in case.variants or (None,):
+        for name in models:
+            if reason := unfit(case, variant, name):
+                raise InputError(
+                    f"{case.name} cannot be compared: {reason}",
+                    hint="take a case with one patch of what is there, such as contract or cmdline",
+                )
+
+
+def _show(folder: Path, *, json: bool) -> NoReturn:
+    from lpharness.comparison import compare as put_side_by_side
+    from lpharness.comparison import read_run
+    from lpharness.comparison.files import write
+
+    with TerminalProgress().step(f"reading the recordings in {folder}") as step:
+        comparison = put_side_by_side(read_run(folder, step.update))
+    paths = write(comparison, folder)
+    if json:
+        print_json(comparison)
+    else:
+        _print(comparison, paths)
+    raise typer.Exit(1 if comparison.broken else 3 if comparison.unmeasured else 0)
+
+
+def _print(comparison: Comparison, paths: dict[str, Path]) -> None:
+    from rich.text import Text
+
+    from lpharness.comparison.tables import tables
+    from lpharness.results.text import one_line
+
+    console = answers()
+    for table in tables(comparison):
+        console.print(Text(f"\n{table.title}", style="bold"))
+        console.print(_drawn(table))
+        console.print(Text(table.note, style="dim"))
+    console.print()
+    for row in comparison.rows:
+        for reason in row.reasons:
+            console.print(Text(f"! {row.model}: {one_line(reason)}", style="yellow"))
+    for row, mixed in comparison.broken:
+        what = f"{mixed.counted} in {mixed.place} ({mixed.meeting}), and it promises none"
+        console.print(Text(f"✗ {row.model} on {row.kernel}: {what}", style="bold red"))
+    for name, path in paths.items():
+        console.print(f"{name:12} {path}", soft_wrap=True)
+
+
+def _drawn(table: Table) -> object:
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if number < table.named else "right")
+    for number, row in enumerate(table.rows):
+        style = "red" if number in table.alarms else ""
+        drawn.add_row(*(Text(cell, style=style) for cell in row))
+    return drawn

@@ -1,0 +1,112 @@
+"""What a comparison leaves beside the run: JSON, Markdown, and the raw samples for other tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lpharness.comparison.measured import Crossing, Gap, Measured
+from lpharness.comparison.summary import Comparison
+from lpharness.comparison.tables import markdown, tables
+from lpharness.results.files import write_atomically, written_aside
+
+Rows = list[dict[str, Any]]
+
+
+def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write ``comparison.json``, ``comparison.md`` and the samples; return their paths.
+
+    Samples are CSV, and Parquet beside it where pyarrow is installed.
+
+    Raises:
+        HostError: no space left, or the folder cannot be written.
+    """
+    document, page = folder / "comparison.json", folder / "comparison.md"
+    write_atomically(document, msgspec.json.format(msgspec.json.encode(comparison), indent=1))
+    write_atomically(page, "\n".join(map(markdown, tables(comparison))).encode())
+    paths = {"json": document, "markdown": page}
+    for name, rows in samples(comparison.trials).items():
+        if rows:
+            paths[name] = folder / f"{name}.csv"
+            write_atomically(paths[name], _csv(rows).encode())
+            if find_spec("pyarrow") is not None:
+                _write_parquet(rows, folder / f"{name}.parquet")
+    return paths
+
+
+def samples(trials: Sequence[Measured]) -> dict[str, Rows]:
+    """Return the raw samples, a row each: transitions, moves of tasks, stops, and meetings."""
+    return {
+        "transitions": list(_transitions(trials)),
+        "moves": list(_below(trials, "moves")),
+        "stops": list(_below(trials, "stops")),
+        "meetings": list(_below(trials, "met")),
+    }
+
+
+def _transitions(trials: Sequence[Measured]) -> Iterator[dict[str, Any]]:
+    for trial in trials:
+        for crossing in trial.crossings:
+            yield {
+                **_name(trial, crossing),
+                "verdict": trial.verdict.value,
+                "outcome": crossing.outcome,
+                "seconds": crossing.seconds,
+                "first_s": crossing.first_s,
+                "last_s": crossing.last_s,
+                "looks": crossing.looks,
+                "failed": crossing.failed,
+                **_gap("", crossing.gap),
+                **_gap("baseline_", trial.baseline_gap),
+                "before": trial.before,
+                "during": trial.during,
+                "patched": trial.patched,
+                "after": trial.after,
+            }
+
+
+def _gap(of: str, gap: Gap | None) -> dict[str, Any]:
+    return {
+        f"{of}gap_own_s": gap.own_s if gap else None,
+        f"{of}gap_whole_s": gap.whole_s if gap else None,
+    }
+
+
+def _below(trials: Sequence[Measured], what: str) -> Iterator[dict[str, Any]]:
+    for trial in trials:
+        for crossing in trial.crossings:
+            for item in getattr(crossing, what):
+                yield {**_name(trial, crossing), **msgspec.structs.asdict(item)}
+
+
+def _name(trial: Measured, crossing: Crossing) -> dict[str, Any]:
+    return {
+        "case": trial.case,
+        "kernel": trial.kernel,
+        "workload": trial.workload,
+        "model": trial.model,
+        "repeat": trial.repeat,
+        "direction": crossing.direction,
+    }
+
+
+def _csv(rows: Rows) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _write_parquet(rows: Rows, path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    with written_aside(path) as file:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file, compression="zstd")

@@ -1,0 +1,232 @@
+"""A comparison as tables of text: for the terminal, Markdown and HTML alike."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from lpharness.comparison.measured import KINDS
+from lpharness.comparison.promises import about
+from lpharness.comparison.summary import Comparison, Crossed, Mixed, Row, Spread
+from lpharness.results import text
+
+_MOST_BLOCKERS = 3
+_NONE = "–"  # noqa: RUF001
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """One table."""
+
+    title: str
+    columns: tuple[str, ...]
+    """The first `named` of them are names, the others values."""
+    named: int
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    alarms: tuple[int, ...] = ()
+    """Rows that somebody must look at."""
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """Return all tables, for each case, kernel and workload in turn."""
+    groups = itertools.groupby(
+        comparison.rows, key=lambda row: (row.case, row.kernel, row.workload)
+    )
+    return [table for key, rows in groups for table in _of_one(" · ".join(key), list(rows))]
+
+
+def _of_one(where: str, rows: Sequence[Row]) -> Iterator[Table]:
+    for make in (_times, _kinds, _stops, _throughput, _attempts, _mixing):
+        table = make(where, rows)
+        if table.rows:
+            yield table
+
+
+def _times(where: str, rows: Sequence[Row]) -> Table:
+    def row(one: Row, crossed: Crossed) -> tuple[str, ...]:
+        outcomes = [
+            f"{count} {name}"
+            for count, name in (
+                (crossed.completed, "completed"),
+                (crossed.gave_up, "gave up"),
+                (crossed.not_over, "not over"),
+                (one.errors, "error"),
+            )
+            if count
+        ]
+        times = (crossed.first, crossed.last, crossed.seconds)
+        return one.model, crossed.direction, ", ".join(outcomes), *map(_spread, times)
+
+    return Table(
+        title=f"Transition time: {where}",
+        columns=("model", "direction", "outcomes", "first task", "last task", "completed"),
+        named=3,
+        rows=tuple(row(one, crossed) for one, crossed in _each(rows)),
+        note="Since the transition began, by the guest's clock: median (least to most) of the "
+        "repeats that completed.",
+    )
+
+
+def _kinds(where: str, rows: Sequence[Row]) -> Table:
+    def cell(found: Spread | None) -> str:
+        return f"{found.count}: {_spread(found)}" if found else _NONE
+
+    return Table(
+        title=f"When tasks moved, by kind: {where}",
+        columns=("model", "direction", *KINDS),
+        named=2,
+        rows=tuple(
+            (one.model, crossed.direction, *(cell(crossed.kinds.get(kind)) for kind in KINDS))
+            for one, crossed in _each(rows)
+            if crossed.kinds
+        ),
+        note="Number of moves: median (least to most). Models that switch everything at once are "
+        "left out.",
+    )
+
+
+def _stops(where: str, rows: Sequence[Row]) -> Table:
+    return Table(
+        title=f"How long CPUs did nothing: {where}",
+        columns=(
+            "model",
+            "direction",
+            "longest gap of a CPU",
+            "noise before",
+            "with the host's share",
+            "noise before, so",
+            "stops",
+            "machine stopped",
+            "call of stop_machine",
+        ),
+        named=2,
+        rows=tuple(
+            (
+                one.model,
+                crossed.direction,
+                _spread(crossed.own),
+                _spread(one.baseline_own),
+                _spread(crossed.whole),
+                _spread(one.baseline_whole),
+                str(crossed.stops.count) if crossed.stops else "none",
+                _spread(crossed.stops),
+                _spread(crossed.calls),
+            )
+            for one, crossed in _each(rows)
+        ),
+        note="Gaps by a heartbeat on each CPU, the host's share taken off, from the load (or the "
+        "write to `enabled`) to the end of the transition; of transitions that completed. The "
+        "stops are the model's own account, one value each.",
+    )
+
+
+def _throughput(where: str, rows: Sequence[Row]) -> Table:
+    def change(now: Spread | None, before: Spread | None) -> str:
+        if now is None or before is None or not before.median:
+            return text.rate(now.median if now else None)
+        return f"{text.rate(now.median)} ({100 * now.median / before.median:.0f} %)"
+
+    return Table(
+        title=f"Throughput of the workload: {where}",
+        columns=("model", "before", "while it changed", "patched", "after"),
+        named=1,
+        rows=tuple(
+            (
+                row.model,
+                text.rate(row.before.median if row.before else None),
+                *(change(one, row.before) for one in (row.during, row.patched, row.after)),
+            )
+            for row in rows
+            if row.before
+        ),
+        note="Operations a second, median of the repeats, and their share of what was done before.",
+    )
+
+
+def _attempts(where: str, rows: Sequence[Row]) -> Table:
+    def blockers(crossed: Crossed) -> str:
+        told = [
+            f"{who.comm}{' (kthread)' if who.kthread else ''} in {who.function} ×{who.looks}"  # noqa: RUF001
+            for who in crossed.blocked[:_MOST_BLOCKERS]
+        ]
+        more = len(crossed.blocked) - len(told)
+        return text.one_line(", ".join(told)) + (f", {more} more" if more else "")
+
+    return Table(
+        title=f"Attempts, and who was in the way: {where}",
+        columns=("model", "direction", "looks", "failed", "gave up", "in the way (times seen)"),
+        named=2,
+        rows=tuple(
+            (
+                one.model,
+                crossed.direction,
+                str(crossed.looks or _NONE),
+                str(crossed.failed) if crossed.looks else _NONE,
+                str(crossed.gave_up),
+                blockers(crossed) or "nobody seen",
+            )
+            for one, crossed in _each(rows)
+        ),
+        note="The kernel's own model does not tell of its looks; who is in its way is sampled.",
+    )
+
+
+def _mixing(where: str, rows: Sequence[Row]) -> Table:
+    """Return a row a place and meeting, with a column a model."""
+    counted = {(row.model, m.place, m.meeting): m for row in rows for m in row.mixed}
+    keys = list(dict.fromkeys((m.place, m.meeting) for row in rows for m in row.mixed))
+    names = [row.model for row in rows if row.mixed]
+    what = {"ahead": "new to old", "behind": "old to new"}
+    lines: list[tuple[str, ...]] = []
+    alarms: list[int] = []
+    for place, meeting in keys:
+        found = [counted.get((name, place, meeting)) for name in names]
+        if any(mixed is not None and mixed.broken for mixed in found):
+            alarms.append(len(lines))
+        lines.append((f"{place}: {about(place)}", what[meeting], *map(_mixed, found)))
+    return Table(
+        title=f"Where old and new code met: {where}",
+        columns=("where", "token", *names),
+        named=2,
+        rows=tuple(lines),
+        note="`new to old`: a token of the code that comes in reached code that goes out, which "
+        "cannot understand it; `old to new` the other way round. Both directions and all repeats "
+        "that completed, of so many tokens. `promised`: the model promises that there is none.",
+        alarms=tuple(alarms),
+    )
+
+
+def _mixed(mixed: Mixed | None) -> str:
+    if mixed is None:
+        return _NONE
+    count = f"{mixed.counted:,} of {mixed.tokens:,}"
+    if mixed.broken:
+        return f"{count}, PROMISED NONE"
+    return f"{count}, promised" if mixed.promised else count
+
+
+def _each(rows: Sequence[Row]) -> Iterator[tuple[Row, Crossed]]:
+    for row in rows:
+        for crossed in row.crossed:
+            yield row, crossed
+
+
+def _spread(found: Spread | None, shown: Callable[[float | None], str] = text.seconds) -> str:
+    if found is None:
+        return _NONE
+    if found.count == 1:
+        return shown(found.median)
+    return f"{shown(found.median)} ({shown(found.least)} to {shown(found.most)})"
+
+
+def markdown(table: Table) -> str:
+    """Return a table as Markdown."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = "|" + "---|" * len(table.columns)
+    parts = [f"### {table.title}", "", line(table.columns), rule, *map(line, table.rows), ""]
+    return "\n".join([*parts, *([table.note, ""] if table.note else [])])
