@@ -8,9 +8,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from lpharness.base.deadline import Deadline
+from lpharness.base.errors import DeadlineExpired
 from lpharness.engine.registrar import LIVEPATCH, Registrar
 from lpharness.engine.saying import said
-from lpharness.engine.watcher import Direction, Watcher
+from lpharness.engine.watcher import Direction, TransitionOver, Watcher
 from lpharness.guests.contract import Guest
 from lpharness.timeline.events import ActionTaken, LeftInside, ModuleLoadTried, ModuleUnloadTried
 from lpharness.timeline.recorder import Recorder
@@ -26,6 +27,8 @@ _REASONS = {
 }
 
 _UNLOAD_WAIT_S = 10.0
+_LOOK_S = 5.0
+_LATE_S = 2.0
 
 
 class _Loaded(Struct):
@@ -57,6 +60,7 @@ class LivepatchControl:
         self._folder = registrar.folder
         self._watcher = watcher
         self._recorder = recorder
+        self._expected = ""
 
     def upload(self, name: str, module: Path, deadline: Deadline) -> None:
         """Put a module's file into the guest."""
@@ -64,7 +68,7 @@ class LivepatchControl:
 
     def load(self, name: str, deadline: Deadline) -> int:
         """Load an uploaded module; return 0 or the kernel's error number."""
-        self._watcher.expect(name)
+        self._expect(name)
         result = self._guest.transport.run(
             ["/lph/watch", "load", self._path(name)], deadline=deadline
         )
@@ -83,7 +87,7 @@ class LivepatchControl:
 
     def set_enabled(self, name: str, enabled: bool, deadline: Deadline) -> bool:
         """Write ``enabled``: disable a patch, or reverse its running transition."""
-        self._watcher.expect(name)
+        self._expect(name)
         return self._write(name, "enabled", str(int(enabled)), deadline)
 
     def force(self, name: str, deadline: Deadline) -> bool:
@@ -118,12 +122,47 @@ class LivepatchControl:
         return told.errno
 
     def await_transition(self, direction: Direction, deadline: Deadline) -> None:
-        """Wait until the kernel says that the transition is complete.
+        """Wait until the watcher tells that the transition is complete.
+
+        The watcher may miss that (somebody switched the kernel's probes off, for example), so the
+        patch's own folder is looked at every few seconds: what is over is not waited for.
 
         Raises:
             DeadlineExpired: it is not; the timeline says who blocks.
+            TransitionOver: it will not be, or nobody saw it.
         """
-        self._watcher.await_mark("completed", direction, deadline)
+        while True:
+            try:
+                self._watcher.await_mark("completed", direction, deadline.sooner(_LOOK_S))
+                return
+            except TransitionOver:
+                raise
+            except DeadlineExpired:
+                if deadline.expired:
+                    raise
+            if not self._in_transition(deadline):
+                self._await_late_mark(direction, deadline.sooner(_LATE_S))
+                return
+
+    def _await_late_mark(self, direction: Direction, deadline: Deadline) -> None:
+        try:
+            self._watcher.await_mark("completed", direction, deadline)
+        except DeadlineExpired as error:
+            what = f"{direction} of '{self._expected}' is over, and was not seen to complete"
+            raise TransitionOver(what) from error
+
+    def _expect(self, name: str) -> None:
+        self._expected = name
+        self._watcher.expect(name)
+
+    def _in_transition(self, deadline: Deadline) -> bool:
+        """Ask the kernel; a guest that does not answer counts as still at it."""
+        path = f"{self._folder}/{shlex.quote(self._expected)}/transition"
+        try:
+            said = self._guest.transport.run(f"cat {path}", deadline=deadline)
+        except DeadlineExpired:
+            return True
+        return said.stdout.strip() == b"1"
 
     def _write(self, name: str, attribute: str, value: str, deadline: Deadline) -> bool:
         path = f"{self._folder}/{shlex.quote(name)}/{attribute}"

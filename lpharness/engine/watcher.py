@@ -46,6 +46,10 @@ _MESSAGES: dict[str, tuple[Mark, Direction]] = {
 }
 
 
+class TransitionOver(DeadlineExpired):
+    """No transition runs any more, and none was seen to complete: it was given up, or missed."""
+
+
 class Watcher:
     """A running watcher; `expect` tells it whose transition comes next."""
 
@@ -83,7 +87,8 @@ class Watcher:
         """Wait for a mark of the expected patch.
 
         Raises:
-            DeadlineExpired: it did not come in time, or will not: the transition was abandoned.
+            DeadlineExpired: it did not come in time.
+            TransitionOver: it will not.
         """
         found: list[TransitionMarked] = []
 
@@ -94,7 +99,7 @@ class Watcher:
 
         self._wait(came, deadline, f"{direction} of '{self._patch}' to have {mark}")
         if found[0].mark != mark:
-            raise DeadlineExpired(f"{direction} of '{self._patch}' was {found[0].mark}")
+            raise TransitionOver(f"{direction} of '{self._patch}' was {found[0].mark}")
         return found[0]
 
     def await_blocker(self, comm: str, deadline: Deadline) -> None:

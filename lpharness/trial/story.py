@@ -21,7 +21,7 @@ from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.observe import Observer
 from lpharness.engine.tracing import CallCounter
-from lpharness.engine.watcher import Direction, Watcher
+from lpharness.engine.watcher import Direction, TransitionOver, Watcher
 from lpharness.engine.witness import Witness
 from lpharness.guests.contract import Guest
 from lpharness.models.evidence import record_evidence
@@ -248,6 +248,8 @@ class Story(Steps):
             try:
                 self._control.await_transition(direction, deadline)
                 return
+            except TransitionOver:
+                raise
             except DeadlineExpired:
                 after = self._guest.cpu_share()
                 lost = (after.waited_ns - before.waited_ns) / 1e9 if before and after else 0.0
