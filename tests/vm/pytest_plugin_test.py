@@ -91,12 +91,12 @@ def test_what_fails_is_shown(pytester: pytest.Pytester) -> None:
         import pytest
 
         def test_oops(guest, livepatch):
-            with livepatch("{FAULTS}/death/oops"):
+            with livepatch("{FAULTS}/crash/oops"):
                 guest.run("dd if=/proc/cmdline")
 
         def test_oops_that_is_wanted(guest, livepatch):
             guest.expected.add("page-fault")
-            with livepatch("{FAULTS}/death/oops"):
+            with livepatch("{FAULTS}/crash/oops"):
                 guest.run("dd if=/proc/cmdline")
 
         def test_own_assertion(guest):
