@@ -45,7 +45,7 @@ from lpharness.guests.contract import (
     Transport,
 )
 from lpharness.guests.cpu_share import ShareReader
-from lpharness.guests.libvirt_connection import Connection, is_local
+from lpharness.guests.libvirt_connection import Connection, destroy_anew, is_local
 from lpharness.guests.libvirt_console import connect_console, console_place, is_reachable
 from lpharness.guests.libvirt_domain import DomainShape, domain_xml, forwarded_port
 from lpharness.guests.libvirt_dump import dump
@@ -394,6 +394,8 @@ class LibvirtGuest(Closing):
         if self._domain is not None:
             with suppress(self._library.libvirtError):  # it may have ended
                 self._domain.destroy()
+            if self._connection.lost and not self._events.domain_ended:
+                destroy_anew(self._connection.uri, self._name)
         self._stack.close()
         if self._reader is None:
             self._console.close()

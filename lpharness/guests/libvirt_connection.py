@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,6 +20,7 @@ from lpharness.base.errors import HostError
 
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVE_COUNT = 3
+_AGAIN_SECONDS = 0.3
 
 _loop_lock = threading.Lock()
 _loop: threading.Thread | None = None
@@ -199,3 +201,25 @@ class Connection:
 
 def _dotted(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+def destroy_anew(uri: str, domain: str, seconds: float = 10.0) -> None:
+    """Destroy a domain whose connection was lost, through a new one, if there will be one soon.
+
+    A daemon that ends in order destroys what is bound to its connections; one that is killed does
+    not, and when it is started again it does not know of the bond any more.
+    """
+    deadline = Deadline.after(seconds)
+    while not deadline.expired:
+        try:
+            connection = Connection(uri, deadline)
+        except HostError:
+            time.sleep(_AGAIN_SECONDS)
+            continue
+        try:
+            connection.handle.lookupByName(domain).destroy()
+        except connection.library.libvirtError:
+            pass  # it is gone already
+        finally:
+            connection.close()
+        return

@@ -32,6 +32,9 @@ class DomainEvents:
         self._events: list[MonitorEvent] = []
         self._listeners: list[Callable[[MonitorEvent], None]] = []
         self.ended = threading.Event()
+        self.domain_ended = False
+        """Whether libvirt told that the domain itself ended; ``ended`` is set with it, and when
+        nobody can tell any more."""
         self.end_detail = ""
         """How the domain ended: libvirt's word, for example ``failed`` when QEMU was killed."""
         library = connection.library
@@ -69,6 +72,7 @@ class DomainEvents:
         if event == self._connection.library.VIR_DOMAIN_EVENT_STOPPED:
             known = detail < len(_STOPPED_DETAILS)
             self.end_detail = _STOPPED_DETAILS[detail] if known else f"detail {detail}"
+            self.domain_ended = True
             self.ended.set()
 
     def _on_lost(self, reason: str) -> None:

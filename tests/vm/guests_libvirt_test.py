@@ -214,6 +214,21 @@ class TestConnection:
         with pytest.raises(HostError, match="not QEMU"):
             Connection("test:///default", soon())
 
+    def test_a_daemon_that_is_killed_and_comes_again_leaves_no_domain(self):
+        """What was bound to the connection is forgotten by a daemon that is killed."""
+        with libvirt_daemons.session_daemon() as session:
+            guest = find_backend("libvirt", uri=session.unix).start(spec(), deadline=soon())
+            pid = qemu_pid(guest)
+            os.kill(int(session.pid_file.read_text()), signal.SIGKILL)
+            with pytest.raises(Exception, match="connection to libvirt"):
+                guest.transport.run("sleep 100", deadline=soon())
+            assert Path(f"/proc/{pid}").exists()  # or this test tells nothing
+            guest.close()
+            deadline = soon()
+            while Path(f"/proc/{pid}").exists():
+                deadline.check("QEMU ends")
+                time.sleep(0.05)
+
     def test_a_lost_daemon_is_told(self):
         with libvirt_daemons.session_daemon() as session:
             guest = find_backend("libvirt", uri=session.unix).start(spec(), deadline=soon())

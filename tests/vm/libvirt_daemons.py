@@ -63,6 +63,7 @@ class Session:
     """URIs of one unprivileged daemon."""
 
     def __init__(self, folder: Path, port: int) -> None:
+        self.pid_file = folder / "libvirtd.pid"
         self.socket = folder / "libvirt" / "libvirt-sock"
         self.unix = f"qemu+unix:///session?socket={self.socket}"
         self.tcp = f"qemu+tcp://127.0.0.1:{port}/session"

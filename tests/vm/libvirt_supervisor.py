@@ -1,5 +1,7 @@
 """Runs virtlogd and libvirtd as children until its standard input ends, then ends them all.
 
+One that dies before is started again, as a service manager would.
+
 Usage: python libvirt_supervisor.py -- VIRTLOGD_ARGUMENTS... -- LIBVIRTD_ARGUMENTS...
 
 A process of its own, because it is to outlive neither the tests (their end closes its standard
@@ -55,11 +57,23 @@ def children() -> list[int]:
     return [int(pid) for pid in told.split()]
 
 
-def end_when_input_ends(daemons: list["subprocess.Popen[bytes]"]) -> None:
+def start(command: list[str]) -> int:
+    daemon = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+    )
+    return daemon.pid
+
+
+def end_when_input_ends(daemons: dict[int, list[str]]) -> None:
     while os.read(0, 4096):
         pass
-    for daemon in reversed(daemons):
-        os.kill(daemon.pid, signal.SIGTERM)
+    pids = list(daemons)
+    daemons.clear()  # what ends from now on ends for good
+    for pid in reversed(pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     time.sleep(2)
     while left := children():  # QEMUs that lost their libvirtd, and whoever ignored SIGTERM
         for pid in left:
@@ -73,21 +87,17 @@ def main() -> None:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     first, second = (index for index, word in enumerate(sys.argv) if word == "--")
     mend_kvm_probe()
-    daemons = [
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
-        )
-        for command in (
-            ["virtlogd", *sys.argv[first + 1 : second]],
-            ["libvirtd", *sys.argv[second + 1 :]],
-        )
-    ]
+    commands = (
+        ["virtlogd", *sys.argv[first + 1 : second]],
+        ["libvirtd", *sys.argv[second + 1 :]],
+    )
+    daemons = {start(command): command for command in commands}
     threading.Thread(target=end_when_input_ends, args=(daemons,), daemon=True).start()
     while True:
         try:
-            os.wait()
+            pid, _ = os.wait()
+            if command := daemons.pop(pid, None):
+                daemons[start(command)] = command
         except ChildProcessError:
             time.sleep(0.1)
 
