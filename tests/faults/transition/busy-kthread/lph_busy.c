@@ -17,7 +17,7 @@ static int lph_thread(void *unused)
 
 	sched_set_fifo(current);
 	while (!kthread_should_stop()) {
-		until = jiffies + 10 * HZ;
+		until = jiffies + 30 * HZ;
 		while (!kthread_should_stop() && time_before(jiffies, until))
 			cond_resched_tasks_rcu_qs();
 		schedule_timeout_uninterruptible(1);
