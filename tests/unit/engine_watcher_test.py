@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired, TransportError
-from lpharness.engine.watcher import Watcher
+from lpharness.engine import livepatch
+from lpharness.engine.watcher import TransitionOver, Watcher
 from lpharness.guests.contract import CommandResult
 from lpharness.timeline.events import Note, TaskMoved, TasksSampled, TransitionMarked
 from lpharness.timeline.recorder import Recorder
@@ -20,6 +22,7 @@ class RecordedProgram:
     def __init__(self) -> None:
         self.transport = self
         self.ended = False
+        self.transition = b"1\n"
         self.say = None
 
     def stream(self, command, *, on_stdout, deadline):
@@ -27,6 +30,12 @@ class RecordedProgram:
         self.say = lambda **said: on_stdout(json.dumps(said).encode() + b"\n")
         self.raw = on_stdout
         return self
+
+    def run(self, command, *, deadline):
+        """The patch's folder, as the kernel shows it."""
+        assert "/lph_x/" in command
+        said = b"0\n" if command.startswith("echo") else self.transition
+        return CommandResult(exit_status=0, stdout=said, stderr=b"", seconds=0.0)
 
     def wait(self, deadline):
         if self.ended:
@@ -128,3 +137,32 @@ def test_a_blocker_can_be_waited_for_until_the_transition_is_over(program, watch
         watcher.await_blocker("lph-sleeper", Deadline.after(0.05))
     program.say(e="mark", what="complete", t=13, target=1)
     watcher.await_blocker("lph-sleeper", Deadline.after(1))
+
+
+@pytest.fixture
+def control(program, watcher, recorder, monkeypatch):
+    monkeypatch.setattr(livepatch, "_LOOK_S", 0.05)
+    monkeypatch.setattr(livepatch, "_LATE_S", 0.05)
+    control = livepatch.LivepatchControl(program, watcher, recorder)
+    control.set_enabled("lph_x", False, Deadline.after(30))
+    return control
+
+
+def test_a_transition_that_is_over_is_not_waited_for_though_nobody_told(program, control):
+    program.transition = b""  # the folder is gone
+    with pytest.raises(TransitionOver, match="not seen to complete"):
+        control.await_transition("unpatching", Deadline.after(30))
+
+
+def test_a_transition_that_goes_on_is_waited_for_to_the_deadline(control):
+    with pytest.raises(DeadlineExpired) as caught:
+        control.await_transition("unpatching", Deadline.after(0.3))
+    assert not isinstance(caught.value, TransitionOver)
+
+
+def test_an_end_that_is_told_late_counts(program, control):
+    told = threading.Timer(
+        0.2, program.say, kwargs={"e": "mark", "what": "complete", "t": 9, "target": 0}
+    )
+    told.start()
+    control.await_transition("unpatching", Deadline.after(30))
