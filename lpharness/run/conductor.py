@@ -238,6 +238,7 @@ class Conductor:
         for prepared in held:
             for entry in sorted(prepared.entries, key=lambda e: self._ranks[e.id.slug]):
                 self._begin(entry)
+                self._handle_told()  # with an inline executor this one is through by now
 
     # --- trials --------------------------------------------------------------------------------
 

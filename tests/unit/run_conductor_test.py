@@ -120,6 +120,13 @@ def test_repeats_that_differ_are_flaky(tmp_path: Path) -> None:
     assert [f.words for f in flaky(played.attempts)] == ["pass, fail, pass"]
 
 
+def test_each_trial_of_a_cell_is_told_of_and_written_down_before_the_next(tmp_path: Path) -> None:
+    repeats = [Wanted(workload="idle", repeat=number) for number in range(3)]
+    played = Played(tmp_path, [cell("c", *repeats)], in_turn(PASS, ERROR, PASS, PASS))
+    words = ["boot c", "pass c", "boot c", "error c", "again c", "boot c", "pass c"]
+    assert played.heard.words[3:10] == words
+
+
 def test_a_worker_that_dies_costs_a_trial_and_not_the_run(tmp_path: Path) -> None:
     played = Played(tmp_path, [cell("a"), cell("b")], in_turn(LOST, PASS, PASS))
     assert played.verdicts == [("a", ERROR), ("a", PASS), ("b", PASS)]
