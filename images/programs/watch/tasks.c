@@ -27,6 +27,7 @@ static struct {
 	struct known *slots;
 	size_t size, used;
 	int target;
+	long long since; /* when every task was in the other state; 0: not known, or it is over */
 } table;
 
 static int counts[3]; /* patch_state + 1 */
@@ -56,13 +57,14 @@ static void grow(void)
 	table.size = size;
 }
 
-void tasks_begin(int target)
+void tasks_begin(int target, long long since)
 {
 	if (!table.size)
 		grow();
 	memset(table.slots, 0, table.size * sizeof(*table.slots));
 	table.used = 0;
 	table.target = target;
+	table.since = since;
 }
 
 static struct known *find_or_add(int pid)
@@ -116,13 +118,31 @@ void tasks_moved_itself(int pid, long long t)
 	report_move(task, t, true);
 }
 
+/* Whoever is here and was never looked at was in the other state when it began. */
+static void note_unseen(int tgid, int pid, void *unused)
+{
+	struct known *task = find_or_add(pid);
+
+	(void)tgid;
+	(void)unused;
+	if (task->state != -2)
+		return;
+	task->state = (signed char)!table.target;
+	task->seen = table.since;
+	if (!task->comm[0])
+		learn(task);
+}
+
 void tasks_completed(long long t)
 {
 	size_t i;
 
+	if (table.since)
+		each_task(note_unseen, NULL);
 	for (i = 0; i < table.size; i++)
 		if (table.slots[i].pid && table.slots[i].state == !table.target)
 			report_move(&table.slots[i], t, false);
+	table.since = 0;
 }
 
 static void print_stack(int pid)
@@ -181,14 +201,17 @@ static void look_at(int tgid, int pid, void *unused)
 	if (state < -1 || state > 1)
 		return;
 	counts[state + 1]++;
-	task = find_or_add(pid);
+	if (table.since)
+		note_unseen(tgid, pid, NULL);
+	task = find_or_add(pid); /* after the other: the table may move */
 	if (!task->comm[0])
 		learn(task);
 	if (state == table.target && task->state == !table.target)
 		report_move(task, now_ns(), false);
 	if (state == !table.target)
 		task->seen = now_ns();
-	task->state = (signed char)state;
+	if (state >= 0 || !table.since) /* it is over, and nobody has told us yet, or not quite begun */
+		task->state = (signed char)state;
 }
 
 void each_task(void (*look)(int tgid, int pid, void *data), void *data)

@@ -8,8 +8,11 @@
 /* Call @look for every thread there is. */
 void each_task(void (*look)(int tgid, int pid, void *data), void *data);
 
-/* Forget what was known: a new transition begins towards @target (0 or 1). */
-void tasks_begin(int target);
+/*
+ * Forget what was known: a transition towards @target (0 or 1) begins at @since with every task in the
+ * other state; 0 where it is not known that they are.
+ */
+void tasks_begin(int target, long long since);
 
 /* The kernel told that task @pid moved itself at @t. */
 void tasks_moved_itself(int pid, long long t);

@@ -57,12 +57,13 @@ static void say_mark(const char *what, long long t)
 	printf("{\"e\":\"mark\",\"what\":\"%s\",\"t\":%lld,\"target\":%d}\n", what, t, transition.target);
 }
 
-static void begin(int target, long long t)
+static void begin(int target, long long t, bool afresh)
 {
 	transition.active = transition.sweep_now = true;
 	transition.target = target;
 	transition.began = transition.last_blockers = t;
-	tasks_begin(target);
+	/* The other models have marks of their own, or none. */
+	tasks_begin(target, afresh && !strcmp(whose, KERNEL) ? t : 0);
 }
 
 /* Lines: "  comm-123   [001] d..2.    12.345678: try: (klp_try_complete_transition+0x0/0x2e0)" */
@@ -98,9 +99,9 @@ static void on_trace_line(char *line)
 	}
 	if (!strcmp(name, "init")) {
 		state = strstr(end + 1, "state=");
-		begin(state ? atoi(state + 6) : 1, t);
+		begin(state ? atoi(state + 6) : 1, t, true);
 	} else if (!strcmp(name, "reverse")) {
-		begin(!transition.target, t);
+		begin(!transition.target, t, false);
 	} else if (!strcmp(name, "tried")) {
 		transition.sweep_now = transition.active;
 		return;
@@ -235,7 +236,7 @@ static void poll_sysfs(void)
 		name[strcspn(name, "/\n")] = '\0';
 		snprintf(path, sizeof(path), "/sys/kernel/livepatch/%s/enabled", name);
 		if (!transition.active && read_file(path, text, sizeof(text)) > 0)
-			begin(atoi(text), now_ns());
+			begin(atoi(text), now_ns(), false);
 	} else {
 		transition.active = false;
 	}
@@ -274,7 +275,7 @@ int command_transitions(int argc, char **argv)
 	if (argc > 0 && !strcmp(argv[0], "models"))
 		whose = MODELS;
 	lseek(fds[1].fd, 0, SEEK_END);
-	tasks_begin(1);
+	tasks_begin(1, 0);
 	fds[2].fd = set_up_tracing(why, sizeof(why));
 	fds[2].events = POLLIN;
 	printf("{\"e\":\"ready\",\"t\":%lld,\"tracing\":%s,\"why\":", now_ns(),
