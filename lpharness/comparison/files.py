@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from lpharness.comparison.measured import Crossing, Gap, Measured
+from lpharness.comparison.page import page
+from lpharness.comparison.pictures import pictures
 from lpharness.comparison.summary import Comparison
 from lpharness.comparison.tables import markdown, tables
 from lpharness.results.files import write_atomically, written_aside
@@ -20,17 +22,28 @@ Rows = list[dict[str, Any]]
 
 
 def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Write ``comparison.json``, ``comparison.md`` and the samples; return their paths.
+    """Write the tables as a page, as Markdown and as JSON, the pictures and the samples.
 
-    Samples are CSV, and Parquet beside it where pyarrow is installed.
+    Samples are CSV, and Parquet beside it where pyarrow is installed. Returns the paths by name.
 
     Raises:
         HostError: no space left, or the folder cannot be written.
     """
-    document, page = folder / "comparison.json", folder / "comparison.md"
-    write_atomically(document, msgspec.json.format(msgspec.json.encode(comparison), indent=1))
-    write_atomically(page, "\n".join(map(markdown, tables(comparison))).encode())
-    paths = {"json": document, "markdown": page}
+    made, drawn = tables(comparison), pictures(comparison)
+    paths = {
+        "html": folder / "comparison.html",
+        "markdown": folder / "comparison.md",
+        "json": folder / "comparison.json",
+    }
+    write_atomically(paths["html"], page(comparison, made, drawn).encode())
+    write_atomically(paths["markdown"], "\n".join(map(markdown, made)).encode())
+    encoded = msgspec.json.encode(comparison)
+    write_atomically(paths["json"], msgspec.json.format(encoded, indent=1) + b"\n")
+    if drawn:
+        paths["pictures"] = folder / "pictures"
+        paths["pictures"].mkdir(exist_ok=True)
+    for picture in drawn:
+        write_atomically(paths["pictures"] / f"{picture.name}.svg", picture.svg.encode())
     for name, rows in samples(comparison.trials).items():
         if rows:
             paths[name] = folder / f"{name}.csv"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lpharness.checks.contract import Recording
 from lpharness.checks.heartbeat import gaps
 from lpharness.checks.story import Story
 from lpharness.checks.transitions import Direction, Transition, due_transitions
 from lpharness.comparison.looks import blocked, stops, tries
-from lpharness.comparison.measured import Crossing, Gap, Measured, Outcome, Stop
+from lpharness.comparison.measured import PACE_S, Crossing, Gap, Measured, Outcome, Stop
 from lpharness.comparison.meetings import meetings
 from lpharness.comparison.moves import moves
 from lpharness.results.clock import GuestClock
 from lpharness.results.figures import Stage, figures
 from lpharness.results.model import Verdict
+from lpharness.results.throughput import Worker, rate, workers
 from lpharness.timeline.events import Phase
 
+_AROUND = round(1.0 / PACE_S)
+_MOST_STEPS = round(15.0 / PACE_S)
 _AT_ONCE = frozenset({"ksplice", "kpatch", "immediate"})
 _CHANGES_BEGIN: dict[Direction, Phase] = {"patching": Phase.LOAD, "unpatching": Phase.UNLOAD}
 
@@ -23,6 +28,7 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
     """Return what a trial tells, as far as it came."""
     done = figures(recording.events)
     lulls = _Lulls(recording)
+    crew = workers(recording.events, GuestClock(recording.events))
     return Measured(
         case=recording.id.case,
         kernel=recording.id.kernel,
@@ -32,7 +38,9 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
         verdict=verdict,
         reason=reason,
         accelerator=recording.accelerator,
-        crossings=tuple(_crossing(recording, each, lulls) for each in due_transitions(recording)),
+        crossings=tuple(
+            _crossing(recording, each, lulls, crew) for each in due_transitions(recording)
+        ),
         baseline_gap=lulls.longest(Phase.BASELINE, None, Phase.LOAD),
         before=_per_second(done.before),
         during=_per_second(done.during),
@@ -41,7 +49,9 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
     )
 
 
-def _crossing(recording: Recording, transition: Transition, lulls: _Lulls) -> Crossing:
+def _crossing(
+    recording: Recording, transition: Transition, lulls: _Lulls, crew: Sequence[Worker]
+) -> Crossing:
     looks = tries(recording, transition)
     began = transition.began[1].guest_ns or 0 if transition.began else 0
     stood = stops(looks, began)
@@ -62,7 +72,19 @@ def _crossing(recording: Recording, transition: Transition, lulls: _Lulls) -> Cr
             Phase.STEADY if transition.direction == "patching" else Phase.AFTER,
         ),
         met=meetings(recording, transition.direction),
+        pace=_pace(crew, began, transition.seconds) if began else (),
     )
+
+
+def _pace(
+    crew: Sequence[Worker], began_ns: int, took_s: float | None
+) -> tuple[tuple[float, float], ...]:
+    """Return what the workload did from a second before a transition to one after it."""
+    steps = range(-_AROUND, min(round((took_s or 0.0) / PACE_S) + _AROUND, _MOST_STEPS))
+    step_ns = round(PACE_S * 1e9)
+    edges = [(step * PACE_S, began_ns + step * step_ns) for step in steps]
+    found = [(at, rate(crew, edge, edge + step_ns)) for at, edge in edges]
+    return tuple((round(at, 3), value) for at, value in found if value is not None)
 
 
 def _outcome(transition: Transition) -> Outcome:

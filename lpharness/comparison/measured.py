@@ -17,6 +17,9 @@ Kind = Literal["running", "sleeping", "kthread", "idle"]
 else moved or woke it; a kernel thread; the idle task of a CPU."""
 KINDS: tuple[Kind, ...] = ("running", "sleeping", "kthread", "idle")
 
+PACE_S = 0.2
+"""Workers report each 0.1 s, somewhat later under emulation."""
+
 Outcome = Literal["completed", "gave up", "not over", "never began"]
 
 
@@ -96,6 +99,9 @@ class Crossing(Struct, frozen=True, kw_only=True):
     """From the load, or the write to ``enabled``, to the end; ``None`` without heartbeats."""
     met: tuple[Met, ...] = ()
     """Empty for a case that does not count it."""
+    pace: tuple[tuple[float, float], ...] = ()
+    """What the workload did around it: seconds after its begin, operations a second from there on
+    for `PACE_S`."""
 
     @property
     def first_s(self) -> float | None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lpharness.comparison.measured import KINDS
 from lpharness.comparison.promises import about
@@ -34,7 +35,18 @@ def tables(comparison: Comparison) -> list[Table]:
     groups = itertools.groupby(
         comparison.rows, key=lambda row: (row.case, row.kernel, row.workload)
     )
-    return [table for key, rows in groups for table in _of_one(" · ".join(key), list(rows))]
+    made = (table for key, rows in groups for table in _of_one(" · ".join(key), list(rows)))
+    return [_harmless(table) for table in made]
+
+
+def _harmless(table: Table) -> Table:
+    """Names of cases, kernels and tasks may hold anything."""
+    return replace(
+        table,
+        title=text.one_line(table.title),
+        columns=tuple(map(text.one_line, table.columns)),
+        rows=tuple(tuple(map(text.one_line, row)) for row in table.rows),
+    )
 
 
 def _of_one(where: str, rows: Sequence[Row]) -> Iterator[Table]:

@@ -6,16 +6,18 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from lpharness.simulation.outcome import Outcome
+from msgspec import Struct
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 760, 360, 60, 20, 50, 130
-_COLOURS = {
+MODEL_COLOURS = {
     "immediate": "#b3261e",
     "ksplice": "#8a5a00",
     "kpatch": "#5b8c00",
     "kgraft": "#00677d",
     "hybrid": "#5a3fc0",
 }
+"""The same in every picture."""
+OTHER_COLOUR = "#333"
 _FIRST_S = 1e-4
 _OPENING = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
@@ -23,17 +25,25 @@ _OPENING = (
 )
 
 
-def curves_svg(outcomes: Sequence[Outcome]) -> str:
+class Curve(Struct, frozen=True, kw_only=True):
+    """One line: it stays where it is until the next point."""
+
+    model: str
+    label: str
+    points: tuple[tuple[float, float], ...]
+    """Seconds after the transition began, and the share of tasks that had moved; at least one."""
+
+
+def curves_svg(title: str, curves: Sequence[Curve]) -> str:
     """Return the picture; time runs on a logarithmic axis from 0.1 ms on."""
-    last = max((point[0] for each in outcomes for point in each.curve), default=1.0)
+    last = max((point[0] for each in curves for point in each.points), default=1.0)
     axis = _Axis(max(last, 10 * _FIRST_S))
-    labels = _apart([_y(each.curve[-1][1]) for each in outcomes])
-    lines = [_line(axis, each, label) for each, label in zip(outcomes, labels, strict=True)]
-    title = escape(f"Share of tasks moved over time: {outcomes[0].scenario}")
+    labels = _apart([_y(each.points[-1][1]) for each in curves])
+    lines = [_line(axis, each, label) for each, label in zip(curves, labels, strict=True)]
     return "\n".join(
         [
             _OPENING,
-            f"<title>{title}</title>",
+            f"<title>{escape(title)}</title>",
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
             *_grid(axis),
             *lines,
@@ -78,16 +88,15 @@ def _grid(axis: _Axis) -> list[str]:
     return parts
 
 
-def _line(axis: _Axis, each: Outcome, label_y: float) -> str:
-    points = each.curve
+def _line(axis: _Axis, each: Curve, label_y: float) -> str:
+    points = each.points
     path = f"M{axis.x(points[0][0])} {_y(points[0][1])}"
     path += "".join(f"H{axis.x(at)}V{_y(share)}" for at, share in points[1:])
-    colour = _COLOURS.get(each.model, "#333")
-    name = each.model if each.outcome == "completed" else f"{each.model}, {each.outcome}"
+    colour = MODEL_COLOURS.get(each.model, OTHER_COLOUR)
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
         f'<text x="{axis.x(points[-1][0]) + 6}" y="{label_y + 4}" fill="{colour}">'
-        f"{escape(name)}</text>"
+        f"{escape(each.label)}</text>"
     )
 
 
