@@ -114,3 +114,11 @@ def test_a_trial_that_was_cut_short_tells_what_it_can() -> None:
     patching, unpatching = crossings(short)
     assert (patching.outcome, unpatching.outcome) == ("not over", "never began")
     assert (patching.seconds, patching.met) == (None, ())
+
+
+def test_a_move_that_was_seen_and_looked_at_is_one_move() -> None:
+    when = BOOTED + 1_400 * MS
+    fields = {"patch": "lph_case", "pid": 100, "comm": "cat", "to": 1, "kthread": False}
+    recording = insert(clean(), 1.65, TaskMoved, guest_ns=when, **fields)
+    (move,) = crossings(recording)[0].moves
+    assert (move.at_s, move.kind, move.seen) == (pytest.approx(0.3), "running", True)

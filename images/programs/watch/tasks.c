@@ -18,7 +18,7 @@ struct known {
 	int pid; /* 0: free */
 	signed char state;
 	bool kthread;
-	bool reported;
+	bool reported, exactly;
 	long long seen; /* last time it was seen not yet moved; 0 for never */
 	char comm[64];
 };
@@ -84,9 +84,11 @@ static struct known *find_or_add(int pid)
 
 static void report_move(struct known *task, long long t, bool exact)
 {
-	if (task->reported)
+	/* Once at the latest, by a look, and once as it happened: a look may come before its event is read. */
+	if (exact ? task->exactly : task->reported)
 		return;
 	task->reported = true;
+	task->exactly |= exact;
 	printf("{\"e\":\"moved\",\"t\":%lld,\"pid\":%d,\"to\":%d,\"k\":%d,\"after\":%lld,\"comm\":", t,
 	       task->pid, table.target, task->kthread, exact ? t : task->seen);
 	json_string(stdout, task->comm, strlen(task->comm));
