@@ -36,19 +36,25 @@ def stops(looks: list[ModelTried], began_ns: int) -> tuple[Stop, ...]:
 
 
 def blocked(recording: Recording, transition: Transition) -> tuple[Blocked, ...]:
-    """Return who was in the way, the most often first.
-
-    The samples of the tasks have the model's own looks among them.
-    """
+    """Return who was in the way, the most often first: by the model's own looks, or by samples."""
     functions = {f.old for f in recording.functions} | {f.new for f in recording.functions}
     counts: Counter[tuple[str, str, bool]] = Counter()
-    for _, sample in transition.samples(recording):
-        for blocker in sample.blockers:
-            counts[blocker.comm, _where(blocker, functions), blocker.kthread] += 1
+    for blocker, reason in _seen(recording, transition):
+        where = reason if reason in functions else _where(blocker, functions)
+        counts[blocker.comm, where, blocker.kthread] += 1
     return tuple(
         Blocked(comm, function, kthread, looks)
         for (comm, function, kthread), looks in counts.most_common()
     )
+
+
+def _seen(recording: Recording, transition: Transition) -> Iterator[tuple[Blocker, str]]:
+    """Yield each task that was in the way with what a model says is in the way of it."""
+    looks = tries(recording, transition)
+    for look in looks:
+        yield from zip(look.blockers, look.reasons, strict=False)
+    for _, sample in transition.samples(recording) if not looks else ():
+        yield from ((blocker, "") for blocker in sample.blockers)
 
 
 def _where(blocker: Blocker, functions: set[str]) -> str:

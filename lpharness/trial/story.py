@@ -186,6 +186,7 @@ class Story(Steps):
         self._observe_functions()
         self._observer.places(self._plan.functions, self._soon())
         self._observer.shadows(self._soon())
+        self._hear_model()
         for command in self._case.cleanup:
             self._act(f"cleanup: {command}", command)
         self._heartbeat.close(self._soon())
@@ -340,11 +341,15 @@ class Story(Steps):
             self._guest.transport.put(self._plan.model, place, deadline=self._soon())
             self._act(f"load the model {self._plan.id.model}", f"insmod {place}")
 
-    def _unload_model(self) -> None:
-        """Write down its account, and unload it: it goes only if no patch holds it any more."""
+    def _hear_model(self) -> None:
+        """Write down its account while every module is there whose functions it names."""
         if self._plan.model is not None:
             for name in self._loaded:
                 record_evidence(self._guest, name, self._recorder, self._soon())
+
+    def _unload_model(self) -> None:
+        """Unload it: it goes only if no patch holds it any more."""
+        if self._plan.model is not None:
             model = self._plan.id.model
             wanted = 1 if module_stays(model) and self._loaded else 0
             self._act(f"unload the model {model}", f"rmmod {self._plan.model.stem}", wanted)

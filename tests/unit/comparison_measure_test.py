@@ -54,14 +54,19 @@ def test_marked_tasks_move_each_in_its_way() -> None:
 
 
 def test_giving_up_is_told_with_who_was_in_the_way() -> None:
-    recording = given_up()
-    sample = {"patch": "lph_case", "target": 1, "idle": 0, "unpatched": 1, "patched": 59}
-    for at in (7.96, 7.97):
-        recording = insert(recording, at, TasksSampled, blockers=(SLEEPER,), **sample)
-    patching, unpatching = crossings(recording)
+    patching, unpatching = crossings(given_up())
     assert (patching.outcome, patching.failed, unpatching.outcome) == ("gave up", 5, "never began")
     assert patching.last_s is None
     (who,) = patching.blocked
+    assert (who.comm, who.function, who.looks) == ("lph-sleeper", "cmdline_proc_show", 5)
+
+
+def test_the_kernels_own_model_is_sampled_for_who_is_in_the_way() -> None:
+    sample = {"patch": "lph_case", "target": 1, "idle": 0, "unpatched": 1, "patched": 59}
+    recording = clean()
+    for at in (1.5, 1.9):
+        recording = insert(recording, at, TasksSampled, blockers=(SLEEPER,), **sample)
+    (who,) = crossings(recording)[0].blocked
     assert (who.comm, who.function, who.looks) == ("lph-sleeper", "do_wait", 2)
 
 

@@ -90,7 +90,8 @@ def given_up() -> Recording:
     recording = change(recording, TransitionMarked, lambda e: e.mark == "completed",
                        mark="abandoned")  # fmt: skip
     for number in range(5):
-        recording = tried(recording, 0.2 + number / 10, blocked=1)
+        recording = tried(recording, 0.2 + number / 10, blocked=1, blockers=(SLEEPER,),
+                          reasons=("cmdline_proc_show",))  # fmt: skip
     return recording
 
 
