@@ -21,7 +21,7 @@ from lpharness.timeline.events import Phase
 
 T = TypeVar("T")
 
-_LONGEST_S = 420.0
+_LONGEST_S = 900.0
 _POLL_S = 0.02
 _MARK = "LPHARNESS_FAULT"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel thread that keeps CPU 1 to itself: it asks whether somebody else may run, and nobody may.
- * Only every few seconds it sleeps a jiffy, lest RCU's callbacks wait for ksoftirqd for ever.
+ * After half a minute it sleeps a jiffy each second, for the trial is to come to its end.
  */
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -13,14 +13,15 @@ static struct task_struct *thread;
 
 static int lph_thread(void *unused)
 {
-	unsigned long until;
+	unsigned long until, busy = 30 * HZ;
 
 	sched_set_fifo(current);
 	while (!kthread_should_stop()) {
-		until = jiffies + 30 * HZ;
+		until = jiffies + busy;
 		while (!kthread_should_stop() && time_before(jiffies, until))
 			cond_resched_tasks_rcu_qs();
 		schedule_timeout_uninterruptible(1);
+		busy = HZ;
 	}
 	return 0;
 }
