@@ -70,6 +70,8 @@ lint: setup ## Check style, types, layers, shell and C.
 	shellcheck .ci/run ci/install-packages $(wildcard images/*.sh images/init) $(ROLE_SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr -I images/programs images/programs
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
+	  --inline-suppr --include=ci/cppcheck-kernel.h -I patches/include models patches
 
 format: setup ## Rewrite the Python sources in the project's style.
 	$(BIN)/ruff check --fix .

@@ -16,11 +16,12 @@ static void __no_sanitize_address ksplice_check(struct lph_patch *patch, struct 
 						struct lph_attempt *attempt)
 {
 	const unsigned long *stack = task_stack_page(task);
-	const unsigned long *end = stack + THREAD_SIZE / sizeof(*stack);
 	const unsigned long *word = (const unsigned long *)(task->thread.sp & ~7UL);
+	const unsigned long *end;
 
 	if (!stack || word < stack)
 		return;	/* dead */
+	end = stack + THREAD_SIZE / sizeof(*stack);
 	for (; word < end; word++) {
 		const struct lph_func *func = lph_leaving(patch, *word);
 

@@ -19,6 +19,7 @@ from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
+    HeartbeatBegan,
     ModelTried,
     ModuleLoadTried,
     Phase,
@@ -137,7 +138,8 @@ def _own(recording: Recording, transition: Transition, seconds: float) -> float:
     """Return what of a transition's time the guest had: the host may have kept its CPUs away.
 
     A busy host makes a transition long that the kernel does at its next retry; nobody may blame the
-    patch for that.
+    patch for that. But what the guest's threads ran, spread over its CPUs, it had for certain,
+    though others of its threads may have waited all the time.
     """
     assert transition.began is not None
     begin = transition.began[1].guest_ns
@@ -147,7 +149,10 @@ def _own(recording: Recording, transition: Transition, seconds: float) -> float:
     waited = account.waited(begin, end)
     if waited is None:
         waited = account.waited_at_least(begin, end)
-    return max(seconds - waited / 1e9, 0.0)
+    beating = next((event for _, event in recording.of(HeartbeatBegan)), None)
+    ran = account.ran(begin, end) if beating else None
+    had = min(ran / 1e9 / len(beating.cpus), seconds) if beating and ran is not None else 0.0
+    return max(seconds - waited / 1e9, had)
 
 
 def _told(seconds: float, own: float) -> str:

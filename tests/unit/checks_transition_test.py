@@ -1,6 +1,7 @@
 """Transition: refused loads, slow, reversed, forced and stalled transitions."""
 
 import msgspec
+import pytest
 from checks_clauses import (
     ERROR,
     FAIL,
@@ -132,11 +133,15 @@ def test_a_transition_may_take_longer_where_all_cpus_are_emulated():
     assert expect.transition_bound("tcg") > expect.transition_s
 
 
-def accounted(recording: Recording, waited_s: float) -> Recording:
+def accounted(recording: Recording, waited_s: float, ran_s: float = 0.0) -> Recording:
     """The host says that it kept the guest's threads waiting in the first transition."""
     recording = drop(recording, HostShare)
-    for at, waited in ((1.0, 0.0), (2.4, waited_s)):
-        fields = {"run_ns": 0, "waited_ns": round(waited * SECOND), "guest_ns": None}
+    for at, waited, ran in ((1.0, 0.0, 0.0), (2.4, waited_s, ran_s)):
+        fields = {
+            "run_ns": round(ran * SECOND),
+            "waited_ns": round(waited * SECOND),
+            "guest_ns": None,
+        }
         recording = insert(recording, at, HostShare, **fields)
     return recording
 
@@ -146,6 +151,15 @@ def test_the_hosts_waiting_is_not_the_patchs_time() -> None:
     result = assert_verdict("transition", slow, FAIL, "unpatching of lph_case: took 1.20 s")
     (patching,) = [e for e in result.evidence if e.what == "patching of lph_case"]
     assert (patching.good, patching.seen) == (True, "took 1.20 s, 1.1 s of it by the host's doing")
+
+
+def test_what_the_guest_ran_meanwhile_it_had() -> None:
+    """One thread runs half of the time; others wait all the time."""
+    busy = expecting(accounted(clean(), 1.4, ran_s=1.2), transition_s=0.1)
+    result = assert_verdict("transition", busy, FAIL, "patching of lph_case: took 1.20 s")
+    (patching,) = [e for e in result.evidence if e.what == "patching of lph_case"]
+    assert patching.margin is not None
+    assert patching.margin.measured == pytest.approx(0.6, abs=0.01)
 
 
 def test_a_transition_that_the_host_starved_proves_nothing() -> None:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel thread that keeps CPU 1 to itself: it asks whether somebody else may run, and nobody may.
- * After half a minute it sleeps a jiffy each second, for the trial is to come to its end.
+ * After a while it sleeps a jiffy each second, for the trial is to come to its end.
  */
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -13,7 +13,7 @@ static struct task_struct *thread;
 
 static int lph_thread(void *unused)
 {
-	unsigned long until, busy = 30 * HZ;
+	unsigned long until, busy = 15 * HZ;
 
 	sched_set_fifo(current);
 	while (!kthread_should_stop()) {
