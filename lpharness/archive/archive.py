@@ -18,6 +18,7 @@ from lpharness.archive.store import RETRY_AFTER, IndexStore
 from lpharness.archive.version import version_key
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError, InputError
+from lpharness.base.hashing import sha256_file
 from lpharness.base.progress import SILENT, Progress
 
 log = logging.getLogger("lpharness.archive")
@@ -99,6 +100,8 @@ class Archive:
     def download(self, package: Package) -> Path:
         """Return the package's ``.deb``, fetched and verified if it is not in the cache.
 
+        One that was damaged in the cache is fetched again.
+
         Raises:
             InputError: the archive no longer has it.
             HostError: it cannot be fetched or verified, or there is no space left.
@@ -112,7 +115,11 @@ class Archive:
             self._fetch(package, partial)
             partial.rename(folder / name)
 
-        return self.cache.get("debs", package.sha256[:32], build) / name
+        key = package.sha256[:32]
+        found = self.cache.find("debs", key)
+        if found is not None and not _is_whole(found / name, package.sha256):
+            self.cache.remove("debs", key)
+        return self.cache.get("debs", key, build) / name
 
     def unpack(self, package: Package) -> Path:
         """Return a tree with the package's files; shared, so nothing may be written there.
@@ -195,6 +202,13 @@ class Archive:
                 f"{package.size / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free",
                 hint="free some, run `lpharness kernels prune`, or set LPHARNESS_CACHE",
             )
+
+
+def _is_whole(file: Path, sha256: str) -> bool:
+    try:
+        return sha256_file(file) == sha256
+    except OSError:
+        return False
 
 
 def _newest_first(packages: list[Package]) -> list[Package]:

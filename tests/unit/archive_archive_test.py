@@ -179,6 +179,26 @@ def test_a_wrong_beginning_is_found_out_and_not_kept(
     assert archive.download(package).read_bytes() == deb.read_bytes()
 
 
+@pytest.mark.parametrize("damage", ["cut", "flipped", "lost"])
+def test_a_package_that_was_damaged_in_the_cache_is_fetched_again(
+    served: Served, cache: Cache, damage: str
+) -> None:
+    deb = make_deb(served.pool, "tool")
+    served.publish()
+    archive = Archive(cache)
+    package = archive.find("tool")[0]
+    kept = archive.download(package)
+    whole = deb.read_bytes()
+    if damage == "lost":
+        kept.unlink()
+    else:
+        kept.write_bytes(whole[:-30] if damage == "cut" else whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert archive.download(package).read_bytes() == whole
+    assert len(served.asked_for(".deb")) == 2
+    assert archive.download(package).read_bytes() == whole
+    assert len(served.asked_for(".deb")) == 2
+
+
 def test_another_file_under_the_name_is_refused(served: Served, cache: Cache) -> None:
     deb = make_deb(served.pool, "tool")
     served.publish()

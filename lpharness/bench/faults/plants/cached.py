@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lpharness.base.cache import cache_root
@@ -14,14 +14,15 @@ from lpharness.bench.faults.scene import Plant, Planting, Scene
 Damage = Callable[[Path], None]
 
 
-def _damaged(kind: str, pattern: str, damage: Damage) -> Plant:
+def _damaged(kind: str, pattern: str, damage: Damage, made_of_it: tuple[str, ...] = ()) -> Plant:
     """Make a plant that damages the files of a kind of cache entry that a run has made.
 
     The cache is the user's, but for that kind, which is the fault's own: a first run fills it.
+    Entries of the kinds in ``made_of_it`` are lost, so that they are made of the damaged ones.
     """
 
     def plant(scene: Scene) -> Planting:
-        cache = _private(scene, kind)
+        cache = _private(scene, {kind, *made_of_it})
         first = scene.folder / "first"
         words = [str(first) if word == str(scene.results) else word for word in scene.command]
         done = subprocess.run(
@@ -32,17 +33,19 @@ def _damaged(kind: str, pattern: str, damage: Damage) -> Plant:
             raise HostError(f"{scene.fault.name}: the run before the damage did not go well")
         for file in files:
             damage(file)
+        for lost in made_of_it:
+            shutil.rmtree(cache / lost)
         yield
 
     return plant
 
 
-def _private(scene: Scene, kind: str) -> Path:
-    """Give the command a cache that shares all but one kind of entries with the user's."""
+def _private(scene: Scene, kinds: Collection[str]) -> Path:
+    """Give the command a cache that shares all but some kinds of entries with the user's."""
     cache = scene.folder / "cache"
     cache.mkdir()
     for folder in cache_root().iterdir():
-        if folder.name != kind:
+        if folder.name not in kinds:
             (cache / folder.name).symlink_to(folder)
     scene.environment["LPHARNESS_CACHE"] = str(cache)
     return cache
@@ -87,6 +90,8 @@ def gone(scene: Scene) -> Planting:
     yield
 
 
+_OF_DEBS = ("unpacked", "image-base", "images", "snapshots")
+
 PLANTS = {
     "snapshot-cut": _damaged("snapshots", "state", _cut),
     "snapshot-flipped": _damaged("snapshots", "memory", _flip),
@@ -94,6 +99,7 @@ PLANTS = {
     "image-flipped": _damaged("images", "*.cpio*", _flip),
     "module-cut": _damaged("modules", "*.ko", _cut),
     "module-flipped": _damaged("modules", "*.ko", _flip),
+    "deb-flipped": _damaged("debs", "*.deb", _flip, _OF_DEBS),
     "symbols-lost": _damaged("symbols", "kallsyms", _lose),
     "symbols-cut": _damaged("symbols", "kallsyms", _cut),
     "cache-unwritable": empty,
