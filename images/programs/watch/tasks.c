@@ -192,6 +192,7 @@ static void print_blocker(const struct known *task)
 static void look_at(int tgid, int pid, void *unused)
 {
 	char path[96], text[16];
+	long long before = now_ns(); /* once it is read, it may not be true any more */
 	struct known *task;
 	long state;
 
@@ -211,7 +212,7 @@ static void look_at(int tgid, int pid, void *unused)
 	if (state == table.target && task->state == !table.target)
 		report_move(task, now_ns(), false);
 	if (state == !table.target)
-		task->seen = now_ns();
+		task->seen = before;
 	if (state >= 0 || !table.since) /* it is over, and nobody has told us yet, or not quite begun */
 		task->state = (signed char)state;
 }
