@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lpharness.archive.process import ToolFailed, run_tool
 from lpharness.archive.sources import Source
+from lpharness.base.architecture import NATIVE
 from lpharness.base.process import find_tool
 
 _HELPER = "/usr/lib/apt/apt-helper"
@@ -38,8 +39,9 @@ class PackagesFile:
 class PrivateApt:
     """apt as seen through one private state folder; callers hold that folder's lock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, arch: str = NATIVE) -> None:
         self.folder = folder
+        self._arch = arch
         self.lists = folder / "lists"
         self._config = folder / "apt.conf"
 
@@ -47,7 +49,7 @@ class PrivateApt:
         """Lay out the state; the first time, begin with what the host's own update verified.
 
         Returns:
-            Whether the host's lists were taken over.
+            Whether the host's lists were taken over: they are of its own architecture.
         """
         first = not self.lists.is_dir()
         for name in ("lists/partial", "cache/archives/partial", "sources.list.d"):
@@ -55,7 +57,7 @@ class PrivateApt:
         (self.folder / "status").touch()
         _write_sources(self.folder / "sources.list.d", sources)
         self._config.write_text(self._configuration())
-        return first and self._take_over(host_lists)
+        return first and self._arch == NATIVE and self._take_over(host_lists)
 
     def update(self) -> None:
         """Fetch and verify the indices anew; what cannot be fetched stays as it was.
@@ -130,7 +132,7 @@ class PrivateApt:
             "Dir::Etc::sourcelist": "/dev/null",
             "Dir::Etc::sourceparts": f"{self.folder}/sources.list.d/",
             "APT::Sandbox::User": "root",  # that is: stay who you are
-            "APT::Architecture": "amd64",
+            "APT::Architecture": self._arch,
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",
             "Acquire::Retries": "1",

@@ -16,6 +16,7 @@ from lpharness.archive.package import Package
 from lpharness.archive.process import ToolFailed, run_tool
 from lpharness.archive.store import RETRY_AFTER, IndexStore
 from lpharness.archive.version import version_key
+from lpharness.base.architecture import NATIVE
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.hashing import sha256_file
@@ -35,6 +36,7 @@ class Archive:
             the host's sources.
         debs: a folder of ``.deb`` files, preferred to everything else.
         progress: told of refreshes and downloads.
+        arch: Debian's name of the architecture whose packages are wanted.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Archive:
         mirror: str | None = None,
         debs: Path | None = None,
         progress: Progress = SILENT,
+        arch: str = NATIVE,
     ) -> None:
+        self.arch = arch
         self.cache = cache or Cache()
         self._mirror = mirror
         self._progress = progress
@@ -54,7 +58,9 @@ class Archive:
     @property
     def _store(self) -> IndexStore:
         if self._opened is None:
-            self._opened = IndexStore(self.cache, mirror=self._mirror, progress=self._progress)
+            self._opened = IndexStore(
+                self.cache, mirror=self._mirror, progress=self._progress, arch=self.arch
+            )
         return self._opened
 
     def find(self, name_pattern: str, *, refresh: bool = True) -> list[Package]:

@@ -17,6 +17,7 @@ from lpharness.archive.index import Index, write_index
 from lpharness.archive.package import Package
 from lpharness.archive.process import ToolFailed
 from lpharness.archive.sources import Source, are_covered, debian_sources, host_apt, mirror_source
+from lpharness.base.architecture import NATIVE
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError
 from lpharness.base.hashing import identity
@@ -37,13 +38,15 @@ log = logging.getLogger("lpharness.archive")
 class IndexStore:
     """The index of one set of sources, shared by all processes of the user."""
 
-    def __init__(self, cache: Cache, *, mirror: str | None, progress: Progress) -> None:
+    def __init__(
+        self, cache: Cache, *, mirror: str | None, progress: Progress, arch: str = NATIVE
+    ) -> None:
         if not apt_is_here():
             raise Unreachable(
                 "this host has no apt, so Debian's archive cannot be asked",
                 hint="name a kernel by files:image=…,modules=…,headers=… or tree:PATH",
             )
-        self._cache, self._progress = cache, progress
+        self._cache, self._progress, self._arch = cache, progress, arch
         self._host = host_apt()
         self._sources = _with_mirror(debian_sources(self._host), mirror)
         if not self._sources:
@@ -51,8 +54,9 @@ class IndexStore:
                 f"no Debian archive among apt's sources in {self._host.etc}",
                 hint="name one with --mirror URL, or a kernel by files:… or tree:…",
             )
-        self._key = identity(_FORM, *(source.text for source in self._sources))
-        self.apt = PrivateApt(cache.path(_KIND, self._key))
+        other = () if arch == NATIVE else (arch,)
+        self._key = identity(_FORM, *(source.text for source in self._sources), *other)
+        self.apt = PrivateApt(cache.path(_KIND, self._key), arch)
         self._index: Index | None = None
         self._warned = False
 
@@ -174,7 +178,7 @@ class IndexStore:
                 package = package_of(
                     stanza, base=file.repository, origin=file.origin, automatic=file.automatic
                 )
-                if package is not None and package.arch in ("amd64", "all"):
+                if package is not None and package.arch in (self._arch, "all"):
                     yield package
 
     def _warn(self, reason: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lpharness import __version__
+from lpharness.base.architecture import of_elf
 from lpharness.base.errors import InputError
 from lpharness.bundle.choose import Chosen
 from lpharness.bundle.model import Proof, ProvenKernel, ProvenModule, ProvenTrial
@@ -19,13 +20,6 @@ from lpharness.results.folder import TrialFolder
 from lpharness.results.model import CheckResult, Trial, Verdict
 
 _PRODUCTION_MODEL = "hybrid"
-_MACHINES = {
-    "EM_X86_64": "x86_64",
-    "EM_AARCH64": "aarch64",
-    "EM_PPC64": "ppc64le",
-    "EM_S390": "s390x",
-}
-"""An ELF file's machine to what ``uname -m`` calls it."""
 
 
 class _Tried(NamedTuple):
@@ -132,7 +126,7 @@ def _kernel(
     return ProvenKernel(
         release=release,
         build=first.kernel_build,
-        machine=_MACHINES.get(livepatch.machine, livepatch.machine),
+        machine=target.machine if (target := of_elf(livepatch.machine)) else livepatch.machine,
         origin=first.kernel_origin,
         package=first.kernel_package,
         version=first.kernel_version,

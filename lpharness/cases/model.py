@@ -19,6 +19,7 @@ class Function(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A function the case means to replace; held against what `inspect` reads in the module."""
 
     old: str
+    """Its name; of a system call ``{syscall}umask``, since each architecture has its own name."""
     object: str = "vmlinux"
     sympos: int = 0
     new: str = ""

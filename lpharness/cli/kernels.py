@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lpharness.base.architecture import NATIVE
 from lpharness.cli.output import TerminalProgress, answers, print_json
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def build(
     ),
     config: str = typer.Option(..., help="small, or debug: with KASAN, lockdep, kmemleak, …"),
     toolchain: str = typer.Option("gcc-12", help="gcc-12, clang, clang-14, …"),
+    arch: str = typer.Option(NATIVE, help="amd64, or ppc64el by a cross compiler."),
     jobs: int = typer.Option(
         None, "-j", "--jobs", min=1, help="Compilers at a time. [default: all CPUs]"
     ),
@@ -124,7 +126,7 @@ def build(
 
     try:
         made = build_kernel(
-            source, config, toolchain=toolchain, jobs=jobs,
+            source, config, toolchain=toolchain, arch=arch, jobs=jobs,
             progress=TerminalProgress(), mirror=mirror, debs=debs,
         )  # fmt: skip
     except KeyboardInterrupt:

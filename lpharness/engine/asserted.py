@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from lpharness.base.architecture import of_elf
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Case, ModuleSource
 from lpharness.elf.livepatch import Livepatch
 from lpharness.engine.inspect import Inspection
+
+_SYSCALL = "{syscall}"
 
 
 class Fault(NamedTuple):
@@ -58,7 +61,9 @@ def _functions(module: ModuleSource, inspection: Inspection) -> Iterator[Fault]:
     if not module.functions:
         return
     read = {(f.object, f.old): f for f in inspection.functions}
-    wanted = {(f.object, f.old): f for f in module.functions}
+    wanted = {
+        (f.object, in_kernel(f.old, inspection.livepatch.machine)): f for f in module.functions
+    }
     for object_, old in sorted(wanted.keys() - read.keys()):
         yield Fault(f"case.toml says it replaces {old} of {object_}; it does not")
     for object_, old in sorted(read.keys() - wanted.keys()):
@@ -69,14 +74,20 @@ def _functions(module: ModuleSource, inspection: Inspection) -> Iterator[Fault]:
     for key, function in wanted.items():
         if function.sympos != read[key].sympos:
             yield Fault(
-                f"{function.old}: sympos is {read[key].sympos} in the module, "
+                f"{key[1]}: sympos is {read[key].sympos} in the module, "
                 f"{function.sympos} in case.toml",
             )
         if function.new and function.new != read[key].new:
             yield Fault(
-                f"{function.old}: the new function is {read[key].new} in the module, "
+                f"{key[1]}: the new function is {read[key].new} in the module, "
                 f"{function.new} in case.toml",
             )
+
+
+def in_kernel(old: str, machine: str) -> str:
+    """Return what a function of ``case.toml`` is called in kernels of an ELF machine."""
+    target = of_elf(machine)
+    return old.replace(_SYSCALL, target.syscall_prefix) if target else old
 
 
 def _objects(module: ModuleSource, livepatch: Livepatch) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.cache import Cache
 from lpharness.base.errors import BuildError
 from lpharness.base.hashing import identity, sha256_file
@@ -131,6 +132,7 @@ def module_of_diff(
         BuildError: it does not compile, or needs what a livepatch cannot reach.
         HostError: tools or space are missing.
     """
+    require_everything(kernel.arch, "a livepatch made of a source diff")
     order = Order(kernel=kernel, name=name, diff=diff, base=base, replace=replace)
     return (builder or Engine()).build(order, progress=progress, cache=cache)
 
@@ -145,6 +147,7 @@ def _of_diff(
 ) -> Module:
     """Build a module from its diff, which is one of the tree after the case's base."""
     assert case.folder is not None
+    require_everything(kernel.arch, "a livepatch made of a source diff")
     tree = prepare_tree(kernel, progress=progress, cache=cache)
     after, base = Diffed(tree.read), ""
     for earlier in case.base if not module.base else ():

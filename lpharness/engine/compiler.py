@@ -7,6 +7,7 @@ import shutil
 
 from msgspec import Struct
 
+from lpharness.base.architecture import architecture
 from lpharness.base.errors import BuildError, HostError
 from lpharness.kernels.model import Kernel
 from lpharness.kernels.toolchains import first_line, major_of
@@ -27,6 +28,9 @@ class Compiler(Struct, frozen=True, kw_only=True):
     """The kernel's own ``CONFIG_CC_VERSION_TEXT`` where it is not ``version`` to the letter: a
     later update of the same major version, whose code may differ though its ABI does not."""
 
+    make: tuple[str, ...] = ()
+    """What kbuild has to be told besides, where it compiles for another architecture."""
+
     @property
     def writes_btf(self) -> bool:
         """Whether it can put types into an x86 object (``-gbtf``): gcc from version 12 on."""
@@ -44,6 +48,7 @@ def find_compiler(kernel: Kernel) -> Compiler:
         BuildError: it is not installed, or the kernel was built with neither gcc nor clang.
     """
     built_with = kernel.config.get("CONFIG_CC_VERSION_TEXT", "")
+    target = architecture(kernel.arch)
     commands, major = _commands(built_with), major_of(built_with)
     if not commands or not major:
         raise BuildError(
@@ -56,8 +61,15 @@ def find_compiler(kernel: Kernel) -> Compiler:
         version = first_line(command)
         if version and major_of(version) == major:
             same = _without_command(version) == _without_command(built_with)
-            return Compiler(command=command, version=version, differs="" if same else built_with)
+            return Compiler(
+                command=command,
+                version=version,
+                differs="" if same else built_with,
+                make=target.make,
+            )
     package = f"{'clang' if _CLANG.search(built_with) else 'gcc'}-{major}"
+    if not target.native:
+        package += f"-{target.gnu.replace('_', '-')}"
     raise BuildError(
         f"{kernel.release} was built with {built_with}, and no {package.replace('-', ' ')} "
         "is on this host",

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from lpharness.base.architecture import architecture
 from lpharness.elf.livepatch import Import, KlpFunction, Livepatch, read_livepatch
 from lpharness.kernels.model import Kernel
 
 if TYPE_CHECKING:
     from lpharness.checks.contract import PatchedFunction
     from lpharness.engine.target import Found, Target
-
-_MACHINES = {"amd64": "EM_X86_64", "arm64": "EM_AARCH64", "ppc64el": "EM_PPC64", "s390x": "EM_S390"}
 
 # include/linux/license.h, license_is_gpl_compatible()
 _GPL_COMPATIBLE = frozenset(
@@ -190,8 +189,7 @@ def _own_problems(livepatch: Livepatch) -> Iterator[str]:
 
 def _judge_loading(livepatch: Livepatch, target: Target, notes: _Notes) -> None:
     kernel = target.kernel
-    machine = _MACHINES.get(kernel.arch)
-    if machine and machine != livepatch.machine:
+    if livepatch.machine != architecture(kernel.arch).elf:
         notes.problems.append(
             f"built for {livepatch.machine}, the kernel is {kernel.arch}; build it for that"
         )
@@ -241,7 +239,10 @@ def _judge_imports(livepatch: Livepatch, target: Target, notes: _Notes) -> None:
         )
         return
     versions = target.kernel.config.get("CONFIG_MODVERSIONS") == "y"
+    made = architecture(target.kernel.arch).loader_symbols
     for item in livepatch.imports:
+        if item.name in made:
+            continue
         export = exports.get(item.name)
         if export is None:
             if not item.weak:

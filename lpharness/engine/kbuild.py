@@ -212,6 +212,7 @@ def _make(
         "-C",
         str(headers),
         f"M={folder}",
+        *compiler.make,
         f"CC={compiler.command}",
         f"KCFLAGS={' '.join(flags)}",
         "KBUILD_BUILD_USER=lpharness",

@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.deadline import Deadline
 from lpharness.checks.contract import PatchedFunction
 from lpharness.guests.contract import Guest
@@ -72,6 +73,8 @@ _ROW = re.compile(
 # (arch/x86/kernel/alternative.c, poison_endbr); the five-byte ftrace site follows it.
 _ENDBR = (bytes.fromhex("f30f1efa"), bytes.fromhex("660f1f00"))
 _FTRACE_SITE = 5
+# The upper halves of `addis r2,r12,…`, and of `lis r2,…` that the linker may make of it.
+_FINDS_TOC = (bytes.fromhex("4c3c"), bytes.fromhex("403c"))
 
 
 class _Probe(Struct, frozen=True):
@@ -88,11 +91,16 @@ class _Call(Struct, frozen=True):
     at: int
 
 
-def body_offset(code: bytes) -> int:
-    """Return how far into a function its body begins, given its first bytes (x86-64).
+def body_offset(code: bytes, arch: str = NATIVE) -> int:
+    """Return how far into a function its body begins, given its first bytes.
 
-    The ftrace site is ``nop``/``call`` of five bytes, after an ``endbr64`` on kernels with IBT.
+    On x86-64 the ftrace site is ``nop``/``call`` of five bytes, after an ``endbr64`` on kernels
+    with IBT. On ppc64el it is the second of the two instructions that ``-mprofile-kernel`` puts at
+    the local entry point, ``mflr r0`` and ``bl _mcount``; where a function finds its table of
+    contents itself, two instructions that do so come before (ELF v2 ABI, 2.3.2.1).
     """
+    if arch == "ppc64el":
+        return (8 if code[2:4] in _FINDS_TOC else 0) + 8
     return (4 if code[:4] in _ENDBR else 0) + _FTRACE_SITE
 
 
@@ -102,6 +110,7 @@ class CallCounter:
     def __init__(self, guest: Guest, recorder: Recorder) -> None:
         self._guest = guest
         self._recorder = recorder
+        self._arch = guest.spec.kernel.arch
         self._probes: list[_Probe] = []
         self._armed: dict[str, tuple[Edge, int]] = {}
         self._armed_ns = 0
@@ -114,7 +123,7 @@ class CallCounter:
         if any(p.side == "old" and _same(p.function, function) for p in self._probes):
             return
         # A bare address can name a namesake too, which SYMBOL+OFFSET could not.
-        self._add(function, "old", f"{address + body_offset(code):#x}", deadline)
+        self._add(function, "old", f"{address + body_offset(code, self._arch):#x}", deadline)
 
     def add_new(self, function: PatchedFunction, deadline: Deadline) -> None:
         """Count entries into the patch's version; its module need not be loaded yet."""

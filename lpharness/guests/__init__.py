@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.errors import HostError, InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def backend(name: str = "qemu", *, uri: str | None = None) -> Backend:
         from lpharness.guests.qemu import QemuBackend
         from lpharness.guests.qemu_command import program
 
-        program("amd64")  # the only architecture there is: without its QEMU nothing can start
+        program(NATIVE)  # without its QEMU most kernels cannot start, and it is told now
         return QemuBackend()
     if name == "libvirt":
         from lpharness.guests.libvirt import LibvirtBackend

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lpharness.base.architecture import architecture
 from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired, GuestError, HostError, InputError
@@ -46,16 +47,23 @@ def choose(spec: GuestSpec, cache: Cache) -> Accelerator:
     """Return the accelerator for a guest: as asked for, else KVM if a boot proves it, else TCG.
 
     Raises:
-        InputError: ``LPHARNESS_ACCEL`` is neither ``auto``, ``tcg`` nor ``kvm``.
+        InputError: ``LPHARNESS_ACCEL`` is neither ``auto``, ``tcg`` nor ``kvm``, or is ``kvm`` for
+            an architecture that is not the host's.
         HostError: QEMU is missing.
     """
-    if spec.accelerator != "auto":
-        return Accelerator(spec.accelerator, "asked for")
-    wanted = os.environ.get(ENVIRONMENT, "auto")
+    wanted: str = spec.accelerator
+    why = "asked for"
+    if wanted == "auto":
+        wanted = os.environ.get(ENVIRONMENT, "auto")
+        why = f"{ENVIRONMENT}={wanted}"
     if wanted not in ("auto", "tcg", "kvm"):
         raise InputError(f"{ENVIRONMENT}={wanted} names no accelerator", hint="auto, tcg or kvm")
+    if wanted == "kvm" and not architecture(spec.kernel.arch).native:
+        raise InputError(f"KVM runs no {spec.kernel.arch} on this host", hint="take tcg, or auto")
     if wanted != "auto":
-        return Accelerator(wanted, f"{ENVIRONMENT}={wanted}")
+        return Accelerator(wanted, why)
+    if not architecture(spec.kernel.arch).native:
+        return Accelerator("tcg", f"KVM runs no {spec.kernel.arch} on this host")
     if refusal := _kvm_refusal():
         return Accelerator("tcg", refusal)
     return _remembered(spec, cache)

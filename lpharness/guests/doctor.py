@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError, LpharnessError
@@ -92,7 +93,7 @@ class Doctor:
     def _qemu() -> Finding:
         from lpharness.guests.qemu_command import program, version
 
-        return Finding(name="qemu", quality="ok", detail=version(program("amd64")))
+        return Finding(name="qemu", quality="ok", detail=version(program(NATIVE)))
 
     @staticmethod
     def _setpriv() -> Finding:

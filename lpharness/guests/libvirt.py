@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.cache import Cache
 from lpharness.base.closing import Closing
 from lpharness.base.deadline import Deadline
@@ -120,6 +121,7 @@ class LibvirtBackend:
         """Return a guest that answers; see `lpharness.guests.contract.Backend.start`."""
         began = time.monotonic()
         check_files(spec)
+        require_everything(spec.kernel.arch, "libvirt")
         accelerator = self._accelerator(spec)
         spec, cpus_why = _emulable(spec, accelerator.name)
         with ExitStack() as undo:

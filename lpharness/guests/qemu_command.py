@@ -11,11 +11,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lpharness.base.errors import HostError, InputError
+from lpharness.base.architecture import architecture
+from lpharness.base.errors import HostError
 from lpharness.guests.contract import GuestSpec
 
 AGENT_PORT = "org.lpharness.agent"
-_PROGRAMS = {"amd64": "qemu-system-x86_64"}
 
 
 class Wiring(Struct, frozen=True, kw_only=True):
@@ -44,11 +44,11 @@ def program(arch: str) -> str:
         InputError: guests of that architecture are not supported.
         HostError: QEMU is not installed.
     """
-    if arch not in _PROGRAMS:
-        raise InputError(f"no guests of architecture {arch}", hint="amd64 is what there is")
-    found = shutil.which(_PROGRAMS[arch])
+    target = architecture(arch)
+    found = shutil.which(target.qemu)
     if found is None:
-        raise HostError(f"{_PROGRAMS[arch]} is not installed", hint="apt install qemu-system-x86")
+        hint = f"apt install {target.qemu_package}"
+        raise HostError(f"{target.qemu} is not installed", hint=hint)
     return found
 
 
@@ -78,11 +78,10 @@ def kernel_command_line(spec: GuestSpec) -> str:
     """Return the kernel's arguments.
 
     ``panic=-1`` resets at once, which QEMU turns into an end, where no panic device's driver is.
-    ``no_timer_check``: the kernel counts ticks while it spins, and panics if there are too few; an
-    emulated CPU that a busy host takes away in that moment has none (``timer_irq_works`` in
-    ``arch/x86/kernel/apic/io_apic.c``). Under KVM it leaves that out by itself.
     """
-    return " ".join(["console=ttyS0", "panic=-1", "no_timer_check", *spec.kernel_arguments])
+    target = architecture(spec.kernel.arch)
+    words = [f"console={target.console}", "panic=-1", *target.kernel_arguments]
+    return " ".join([*words, *spec.kernel_arguments])
 
 
 TCG = "tcg,thread=single"
@@ -100,11 +99,11 @@ def command(spec: GuestSpec, accelerator: str, wiring: Wiring) -> list[str]:
     Nothing is there that was not asked for (``-nodefaults``). A reset ends the guest, and a
     power-off or a panic leaves it standing, so that it can still be looked at.
     """
+    target = architecture(spec.kernel.arch)
     words = [program(spec.kernel.arch), "-nodefaults", "-no-user-config", "-display", "none"]
-    words += ["-name", "lpharness", "-machine"]
-    words += ["q35,memory-backend=ram,vmport=off,hpet=off"]
+    words += ["-name", "lpharness", "-machine", target.board]
     words += ["-accel", "kvm" if accelerator == "kvm" else TCG]
-    words += ["-cpu", "host" if accelerator == "kvm" else "qemu64"]
+    words += ["-cpu", "host" if accelerator == "kvm" else target.cpu]
     words += ["-smp", str(spec.cpus), "-m", f"{memory_mb(spec)}M"]
     words += ["-object", f"{wiring.memory},id=ram,size={memory_mb(spec)}M"]
     words += ["-action", "reboot=shutdown,shutdown=pause,panic=pause,watchdog=reset"]
@@ -114,7 +113,8 @@ def command(spec: GuestSpec, accelerator: str, wiring: Wiring) -> list[str]:
     words += ["-chardev", f"{wiring.console},id=console", "-serial", "chardev:console"]
     words += ["-chardev", f"{wiring.agent},id=agent", "-device", "virtio-serial-pci"]
     words += ["-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"]
-    words += ["-device", "virtio-rng-pci", "-device", "pvpanic-pci", "-device", "i6300esb"]
+    for device in ("virtio-rng-pci", *target.devices):
+        words += ["-device", device]
     if spec.network:
         # restrict: nothing gets out. The port of the host is the kernel's choice, loopback only.
         words += ["-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]

@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from lpharness.archive import Archive, Package
+from lpharness.base.architecture import architecture
 from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.hashing import identity, sha256_file
@@ -68,7 +69,11 @@ def build(
         InputError: no such recipe or module, or the recipe cannot be carried out.
         HostError: no compiler, no archive, no space.
     """
-    return _Builder(cache or Cache(), archive or _debian(progress), progress).image(
+    own = archive or Archive(progress=progress)
+    wanted = own
+    if archive is None and not architecture(kernel.arch).native:
+        wanted = Archive(progress=progress, arch=kernel.arch)
+    return _Builder(cache or Cache(), wanted, own, progress).image(
         recipe, kernel, tuple(guest_modules)
     )
 
@@ -79,18 +84,28 @@ def _prune(cache: Cache) -> None:
         prune(cache, days=_KEPT_DAYS, only=here)
 
 
-def _debian(progress: Progress) -> PackageSource:
-    return Archive(progress=progress)
-
-
 class _Builder:
-    def __init__(self, cache: Cache, archive: PackageSource, progress: Progress) -> None:
-        self._cache, self._archive, self._progress = cache, archive, progress
+    def __init__(
+        self, cache: Cache, archive: PackageSource, own: PackageSource, progress: Progress
+    ) -> None:
+        """Prepare to build.
+
+        Args:
+            cache: for all that is made.
+            archive: of the guest's architecture.
+            own: of the host's, for what runs here.
+            progress: told of each step.
+        """
+        self._cache, self._archive, self._own = cache, archive, own
+        self._progress = progress
 
     def image(self, name: str, kernel: Kernel, guest_modules: tuple[str, ...]) -> Image:
         name, folder, recipe = load_recipe(name)
         overlays = [_overlay(overlay, folder) for overlay in recipe.overlays]
-        programs = {program: compile_program(program) for program in (_INIT, *recipe.programs)}
+        programs = {
+            program: compile_program(program, arch=kernel.arch)
+            for program in (_INIT, *recipe.programs)
+        }
         closure = self._archive.closure(recipe.packages)
         table = read_table(kernel)
         loaded = boot_modules(table)
@@ -111,7 +126,7 @@ class _Builder:
             _write_part(tree, out / "part.cpio")
 
         def write_modules(out: Path) -> None:
-            lender = self._archive if isinstance(self._archive, Archive) else None
+            lender = self._own if isinstance(self._own, Archive) else None
             tree = module_tree(kernel, table, loaded, modules, lender, out)
             _write_part(tree, out / "part.cpio")
 
@@ -129,6 +144,12 @@ class _Builder:
         )
         return _for_kernel(_load(entry), kernel)
 
+    def _own_busybox(self) -> Path:
+        """Return this host's busybox, built from the same source as the guest's."""
+        folders = [self._own.unpack(package) for package in self._own.closure([busybox.PACKAGE])]
+        places = (folder / name / "busybox" for folder in folders for name in ("usr/bin", "bin"))
+        return next(place for place in places if place.is_file())
+
     def _base_tree(
         self,
         recipe: Recipe,
@@ -138,7 +159,8 @@ class _Builder:
     ) -> Tree:
         folders = [self._archive.unpack(package) for package in closure]
         tree = packages.lay(folders, keep=recipe.keep, drop=recipe.drop)
-        busybox.place(tree, applets=recipe.applets)
+        runs_here = None if self._archive is self._own else self._own_busybox()
+        busybox.place(tree, applets=recipe.applets, runs_here=runs_here)
         for link, target in recipe.links.items():
             tree.add(link, Symlink(target))
         for overlay in overlays:

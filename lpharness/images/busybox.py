@@ -9,11 +9,18 @@ from lpharness.base.errors import HostError, InputError
 from lpharness.images.tree import File, Symlink, Tree
 
 WHERE = "lph/busybox"
+PACKAGE = "busybox-static"
 _PACKAGED = "usr/bin/busybox"
 
 
-def place(tree: Tree, *, applets: bool) -> None:
+def place(tree: Tree, *, applets: bool, runs_here: Path | None = None) -> None:
     """Move the package's busybox to ``/lph``, linking its applets into ``/usr`` if wanted.
+
+    Args:
+        tree: of the packages.
+        applets: whether its applets are wanted.
+        runs_here: the same of this host's architecture, to be asked for the applets where the
+            tree's own cannot run.
 
     Raises:
         InputError: the recipe's packages have no static busybox.
@@ -22,12 +29,12 @@ def place(tree: Tree, *, applets: bool) -> None:
     if not isinstance(busybox, File) or not isinstance(busybox.content, Path):
         raise InputError(
             "the recipe has no static busybox",
-            hint="add busybox-static to its packages",
+            hint=f"add {PACKAGE} to its packages",
         )
     tree.add(WHERE, busybox)
     if applets:
         tree.add(_PACKAGED, Symlink(f"/{WHERE}"))
-        for path in applet_paths(busybox.content):
+        for path in applet_paths(runs_here or busybox.content):
             if not _has(tree, path.rsplit("/", 1)[-1]):
                 tree.add(path, Symlink(f"/{WHERE}"))
 

@@ -18,11 +18,14 @@ from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import InterpSegment, Segment
 
+from lpharness.base.architecture import ARCHITECTURES
 from lpharness.base.errors import InputError
 from lpharness.images.tree import File, Symlink, Tree, from_folder
 
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib")
+_LIBRARY_FOLDERS = (
+    *(f"usr/lib/{one.gnu}" for one in ARCHITECTURES.values()), "usr/lib64", "usr/lib"
+)  # fmt: skip
 """Where ld.so looks without ``ld.so.cache`` (Debian's multiarch folder is compiled into it)."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from lpharness.base.architecture import NATIVE, Architecture, architecture
 from lpharness.base.cache import Cache
 from lpharness.base.errors import BuildError, HostError, InputError, LpharnessError
 from lpharness.base.hashing import identity, sha256_file
@@ -19,9 +20,10 @@ from lpharness.base.resources import data_dir
 _FLAGS = (
     *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
     *("-static", "-s", "-Wl,--build-id=none"),
-    # Kernel headers (linux/*.h, asm/*.h) are not part of musl: found here, after musl's own.
-    *("-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"),
 )
+# Kernel headers (linux/*.h, asm/*.h) are not part of musl: found here, after musl's own. Cross
+# compilers have their C library's and the kernel's together.
+_HOST_FLAGS = ("-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu")
 _TIMEOUT_S = 120
 
 
@@ -44,7 +46,14 @@ class _Program:
     headers: list[Path]
     fault: type[LpharnessError]
     """Whose fault it is if it does not compile."""
-    flags: tuple[str, ...] = _FLAGS
+    target: Architecture
+    strict: bool = True
+    """Whether a warning is an error."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        wanted = _FLAGS + (_HOST_FLAGS if self.target.native else ())
+        return wanted if self.strict else tuple(flag for flag in wanted if flag != "-Werror")
 
 
 def program_names() -> list[str]:
@@ -52,14 +61,19 @@ def program_names() -> list[str]:
     return sorted(path.stem for path in _folder().glob("*.c"))
 
 
-def compile_program(name: str, *, cache: Cache | None = None) -> Path:
+def compile_program(name: str, *, arch: str = NATIVE, cache: Cache | None = None) -> Path:
     """Return the static executable made of ``images/programs/NAME.c`` and ``NAME/*.c``.
 
     Cached by the content of the sources, of all headers beside them, and by compiler and C library.
     The outcome does not depend on where the sources lie.
 
+    Args:
+        name: the program's.
+        arch: Debian's name of the architecture that it is to run on.
+        cache: the user's, unless given.
+
     Raises:
-        InputError: there is no such program.
+        InputError: there is no such program, or architecture.
         HostError: it does not compile, or there is no compiler that can link statically.
     """
     folder = _folder()
@@ -70,18 +84,22 @@ def compile_program(name: str, *, cache: Cache | None = None) -> Path:
             sources=_sources(name),
             headers=[*folder.glob("*.h"), *(folder / name).glob("*.h")],
             fault=HostError,
+            target=architecture(arch),
         ),
         cache,
     )
 
 
-def compile_source(source: Path, *, strict: bool = True, cache: Cache | None = None) -> Path:
+def compile_source(
+    source: Path, *, arch: str = NATIVE, strict: bool = True, cache: Cache | None = None
+) -> Path:
     """Return the static executable made of one C file and the headers beside it.
 
     Cached like `compile_program`.
 
     Args:
         source: the C file.
+        arch: Debian's name of the architecture that it is to run on.
         strict: whether a warning is an error; not for code that is somebody else's.
         cache: the user's, unless given.
 
@@ -95,13 +113,14 @@ def compile_source(source: Path, *, strict: bool = True, cache: Cache | None = N
         sources=[source],
         headers=list(source.parent.glob("*.h")),
         fault=BuildError,
-        flags=_FLAGS if strict else tuple(flag for flag in _FLAGS if flag != "-Werror"),
+        target=architecture(arch),
+        strict=strict,
     )
     return _built(program, cache)
 
 
 def _built(program: _Program, cache: Cache | None) -> Path:
-    compiler = find_compiler()
+    compiler = find_compiler() if program.target.native else _cross_compiler(program.target)
     contents = [
         (str(path.relative_to(program.folder)), sha256_file(path))
         for path in (*program.sources, *sorted(program.headers))
@@ -127,6 +146,24 @@ def find_compiler() -> Compiler:
     raise HostError(
         "no C compiler that can link statically, to build the guest's own programs",
         hint="apt install musl-tools (or gcc and libc6-dev)",
+    )
+
+
+@lru_cache
+def _cross_compiler(target: Architecture) -> Compiler:
+    """Return Debian's gcc for another architecture, with glibc's static library for it.
+
+    Raises:
+        HostError: one of them is not installed.
+    """
+    command = f"{target.cross}gcc"
+    library = Path("/usr", target.gnu, "lib/libc.a")
+    if shutil.which(command) and library.is_file():
+        version = _output(command, "--version").splitlines()[0]
+        return Compiler(command, identity(command, version, sha256_file(library)))
+    raise HostError(
+        f"no C compiler for {target.name} that can link statically",
+        hint=f"apt install gcc-{target.gnu.replace('_', '-')} libc6-dev-{target.name}-cross",
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from lpharness.archive import Archive
 from lpharness.archive.version import version_key
+from lpharness.base.architecture import architecture
 from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.hashing import identity
@@ -51,6 +52,12 @@ def recipe_identity(wanted: Configuration) -> str:
     return identity(_RECIPE, wanted.name, wanted.text)
 
 
+def name_of(config: str, arch: str, toolchain: str) -> str:
+    """Return what such a kernel is called, but for its series: ``small-ppc64el-gcc-12``."""
+    parts = (config, toolchain) if architecture(arch).native else (config, arch, toolchain)
+    return "-".join(parts)
+
+
 def write_built(entry: Path, record: Built) -> None:
     """Put the record into an entry that is being made."""
     (entry / _RECORD).write_bytes(msgspec.json.encode(record))
@@ -71,7 +78,7 @@ def resolve_built(spec: BuiltSpec, archive: Archive) -> Kernel:
         InputError: none was built, or only from another configuration than today's.
     """
     family = spec.toolchain.partition("-")[0]
-    recipe = recipe_identity(configuration(spec.config, spec.series, family))
+    recipe = recipe_identity(configuration(spec.config, spec.series, family, spec.arch))
     found = [(entry, record) for entry, record in _entries(archive.cache) if _fits(record, spec)]
     current = [(entry, record) for entry, record in found if record.recipe == recipe]
     if not current:
@@ -80,7 +87,8 @@ def resolve_built(spec: BuiltSpec, archive: Archive) -> Kernel:
             if found
             else f"{spec.text} is not built",
             hint=f"lpharness kernels build --source debian:{spec.series} --config {spec.config} "
-            f"--toolchain {spec.toolchain}",
+            + ("" if architecture(spec.arch).native else f"--arch {spec.arch} ")
+            + f"--toolchain {spec.toolchain}",
         )
     entry, record = max(current, key=lambda item: version_key(item[1].version))
     archive.cache.find(KIND, entry.name)
@@ -96,5 +104,5 @@ def _entries(cache: Cache) -> list[tuple[Path, Built]]:
 
 def _fits(record: Built, spec: BuiltSpec) -> bool:
     """Say whether a record is of what a spec names; ``clang`` alone is any clang."""
-    wanted = f"built:{spec.series}-{spec.config}-{spec.toolchain}"
+    wanted = f"built:{spec.series}-{name_of(spec.config, spec.arch, spec.toolchain)}"
     return record.spec == wanted or record.spec.startswith(f"{wanted}-")

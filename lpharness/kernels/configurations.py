@@ -2,7 +2,8 @@
 
 A configuration NAME is ``base.config`` and ``NAME.config``, each followed by the files for one
 series and one family of compilers where there are any (``base-6.1.config``,
-``base-6.1-gcc.config``). Each line of them is a promise: a kernel whose ``.config`` lacks one is
+``base-6.1-gcc.config``). Those of other architectures than this host's lie in a folder of its name,
+with a base of their own. Each line of them is a promise: a kernel whose ``.config`` lacks one is
 not built.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from pathlib import Path
 
 from msgspec import Struct
 
+from lpharness.base.architecture import NATIVE, architecture
 from lpharness.base.errors import InputError
 from lpharness.base.resources import data_dir
 
@@ -34,31 +37,36 @@ class Configuration(Struct, frozen=True, kw_only=True):
         return [line for line in self.text.splitlines() if line not in there]
 
 
-def configuration_names() -> list[str]:
-    """Return the names of the configurations there are."""
-    names = {path.name.removesuffix(_SUFFIX) for path in data_dir("kernels").glob(f"*{_SUFFIX}")}
+def configuration_names(arch: str = NATIVE) -> list[str]:
+    """Return the names of the configurations there are for an architecture."""
+    names = {path.name.removesuffix(_SUFFIX) for path in _folder(arch).glob(f"*{_SUFFIX}")}
     return sorted(name for name in names - {_BASE} if re.fullmatch(r"[a-z]+", name))
 
 
-def configuration(name: str, series: str, compiler: str) -> Configuration:
+def configuration(name: str, series: str, compiler: str, arch: str = NATIVE) -> Configuration:
     """Return a configuration for one series (``6.1``) and family of compilers (``gcc``).
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none of that name, or no such architecture.
     """
-    names = configuration_names()
+    names = configuration_names(arch)
     if name not in names:
         near = get_close_matches(name, names, 1)
+        whose = "" if architecture(arch).native else f" of {arch}"
         raise InputError(
-            f"no configuration {name!r} of a kernel",
+            f"no configuration {name!r} of a kernel{whose}",
             hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}",
         )
     lines: list[str] = []
     for part in (_BASE, name):
         for file in (part, f"{part}-{compiler}", f"{part}-{series}", f"{part}-{series}-{compiler}"):
-            path = data_dir("kernels") / f"{file}{_SUFFIX}"
+            path = _folder(arch) / f"{file}{_SUFFIX}"
             if path.is_file():
                 lines += [
                     line for line in path.read_text().splitlines() if line[:1] not in ("#", "")
                 ]
     return Configuration(name=name, text="".join(f"{line}\n" for line in lines))
+
+
+def _folder(arch: str) -> Path:
+    return data_dir("kernels") if architecture(arch).native else data_dir("kernels") / arch

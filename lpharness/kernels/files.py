@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lpharness.archive import Archive
+from lpharness.base.architecture import NATIVE, Architecture, architecture, of_config
 from lpharness.base.errors import InputError
 from lpharness.base.hashing import identity, sha256_file
-from lpharness.kernels.bzimage import read_release
+from lpharness.kernels.boot_image import BootImage, read_boot_image
 from lpharness.kernels.config import read_config
 from lpharness.kernels.depmod import write_modules_dep
 from lpharness.kernels.model import Kernel
@@ -26,8 +27,6 @@ from lpharness.kernels.store import (
     write_record,
 )
 
-_ARCH = "amd64"
-_IMAGE = Path("arch/x86/boot/bzImage")
 _MODULE_SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 
@@ -41,15 +40,19 @@ def resolve_tree(spec: TreeSpec, archive: Archive) -> Kernel:
     tree = spec.path.absolute()
     if not (tree / "Kbuild").exists() and not (tree / "Makefile").exists():
         raise InputError(f"{tree} is not a kernel tree", hint="tree: takes the build folder")
-    image = tree / _IMAGE
-    if not image.exists():
-        raise InputError(f"{tree} has no {_IMAGE}", hint=f"build it: make -C {tree} bzImage")
     config_path = tree / ".config"
+    target = _architecture_of(config_path)
+    image = tree / target.image
+    if not image.exists():
+        raise InputError(
+            f"{tree} has no {target.image}", hint=f"build it: make -C {tree} {target.target}"
+        )
     if not config_path.exists():
         raise InputError(f"{tree} has no .config", hint="is it the folder the kernel was built in?")
     config = read_config(config_path)
     require_livepatch(config, str(tree))
-    _check_release(tree, read_release(image))
+    boot = read_boot_image(image)
+    _check_release(tree, boot.release)
     if not (tree / "Module.symvers").exists():
         raise InputError(
             f"{tree} has no Module.symvers, so no module can be built for it",
@@ -57,7 +60,7 @@ def resolve_tree(spec: TreeSpec, archive: Archive) -> Kernel:
         )
     modules = {name: tree / name for name in _built_modules(tree)}
     return _stage(
-        archive, spec.text, image, config, modules=modules, lists=tree, headers=tree,
+        archive, spec.text, image, boot, config, modules=modules, lists=tree, headers=tree,
         beside=(config_path, tree / "Module.symvers"),
     )  # fmt: skip
 
@@ -69,7 +72,8 @@ def resolve_files(spec: FilesSpec, archive: Archive) -> Kernel:
         InputError: a file is missing or is not what it is said to be.
     """
     image = spec.image.absolute()
-    release = read_release(image)
+    boot = read_boot_image(image)
+    release = boot.release
     modules = _modules_folder(spec.modules.absolute(), release)
     headers = spec.headers.absolute() if spec.headers else None
     if headers is not None:
@@ -79,7 +83,7 @@ def resolve_files(spec: FilesSpec, archive: Archive) -> Kernel:
     require_livepatch(config, str(image))
     found = {str(path.relative_to(modules)): path for path in _walk_modules(modules)}
     return _stage(
-        archive, spec.text, image, config, modules=found, lists=modules, headers=headers,
+        archive, spec.text, image, boot, config, modules=found, lists=modules, headers=headers,
         beside=(config_path,),
     )  # fmt: skip
 
@@ -88,6 +92,7 @@ def _stage(
     archive: Archive,
     spec: str,
     image: Path,
+    boot: BootImage,
     config: dict[str, str],
     *,
     modules: dict[str, Path],
@@ -96,7 +101,7 @@ def _stage(
     beside: tuple[Path, ...],
 ) -> Kernel:
     """Copy a kernel into the cache, keyed by its content, with ``modules.dep``."""
-    release = read_release(image)
+    release = boot.release
     content = identity(
         sha256_file(image),
         *(sha256_file(path) for path in beside),
@@ -124,7 +129,7 @@ def _stage(
             Record(
                 release=release,
                 flavour="",
-                arch=_ARCH,
+                arch=boot.architecture.name,
                 image=f"boot/vmlinuz-{release}",
                 modules=f"lib/modules/{release}",
                 identity=content,
@@ -137,6 +142,12 @@ def _stage(
     return kernel_of(
         archive.cache.get(KIND, key_of(release, content), build), spec, headers=headers
     )
+
+
+def _architecture_of(config: Path) -> Architecture:
+    """Return what a tree was configured for; the host's own where that cannot be told."""
+    found = of_config(read_config(config)) if config.is_file() else None
+    return found or architecture(NATIVE)
 
 
 def _content_of(modules: dict[str, Path]) -> str:

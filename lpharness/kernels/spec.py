@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from lpharness.base.architecture import ARCHITECTURES, NATIVE
 from lpharness.base.errors import InputError
 from lpharness.kernels.profiles import find_profile
 
@@ -21,7 +22,8 @@ _FORMS = (
 )
 _KINDS = ("debian", "built", "profile", "tree", "files")
 _BUILT = re.compile(
-    r"(?P<series>\d+\.\d+)-(?P<config>[a-z]+)(?:-(?P<toolchain>(?:gcc|clang)(?:-\d+)?))?"
+    r"(?P<series>\d+\.\d+)-(?P<config>[a-z]+)"
+    rf"(?:-(?P<arch>{'|'.join(ARCHITECTURES)}))?(?:-(?P<toolchain>(?:gcc|clang)(?:-\d+)?))?"
 )
 DEFAULT_TOOLCHAIN = "gcc-12"
 _FILES_KEYS = ("image", "modules", "headers", "config")
@@ -93,6 +95,7 @@ class BuiltSpec:
     series: str
     config: str
     toolchain: str
+    arch: str = NATIVE
 
 
 Spec = NewestSpec | ExactSpec | BuiltSpec | TreeSpec | FilesSpec
@@ -151,7 +154,11 @@ def _built(text: str, rest: str) -> BuiltSpec:
             "built:SERIES-CONFIG-TOOLCHAIN, such as built:6.1-small-clang",
         )
     return BuiltSpec(
-        text, found["series"], found["config"], found["toolchain"] or DEFAULT_TOOLCHAIN
+        text,
+        found["series"],
+        found["config"],
+        found["toolchain"] or DEFAULT_TOOLCHAIN,
+        found["arch"] or NATIVE,
     )
 
 

@@ -10,6 +10,7 @@ from functools import cache
 
 from msgspec import Struct
 
+from lpharness.base.architecture import NATIVE, Architecture, architecture
 from lpharness.base.errors import HostError, InputError
 
 _NAME = re.compile(r"(?P<family>gcc|clang)(?:-(?P<major>\d+))?")
@@ -27,6 +28,15 @@ class Toolchain(Struct, frozen=True, kw_only=True):
     """What to call."""
     version: str
     """First line of ``--version``, as Kconfig puts it into ``CONFIG_CC_VERSION_TEXT``."""
+    arch: str = NATIVE
+    """Debian's name of the architecture that it compiles for."""
+    host: str = ""
+    """What to call for programs of this host, where that is another compiler."""
+
+    @property
+    def target(self) -> Architecture:
+        """The architecture that it compiles for."""
+        return architecture(self.arch)
 
 
 def parse_toolchain(name: str) -> tuple[str, str]:
@@ -41,14 +51,21 @@ def parse_toolchain(name: str) -> tuple[str, str]:
     return found["family"], found["major"] or ""
 
 
-def find_toolchain(name: str) -> Toolchain:
+def find_toolchain(name: str, arch: str = NATIVE) -> Toolchain:
     """Return the compiler of a name; ``clang`` alone is whichever clang the host has.
 
+    Args:
+        name: ``gcc-12``, ``clang``, …
+        arch: Debian's name of what it is to compile for.
+
     Raises:
-        InputError: it names no compiler that builds kernels.
+        InputError: it names no compiler that builds kernels, or not those of that architecture.
         HostError: this host does not have it.
     """
     family, major = parse_toolchain(name)
+    target = architecture(arch)
+    if not target.native:
+        return _cross(name, family, major, target)
     for command in dict.fromkeys((name, family)):
         version = first_line(command)
         found = major_of(version) if version else None
@@ -57,6 +74,29 @@ def find_toolchain(name: str) -> Toolchain:
                 name=f"{family}-{found}", family=family, command=command, version=version
             )
     raise HostError(f"no {name} on this host", hint=f"install it: apt install {name}")
+
+
+def _cross(name: str, family: str, major: str, target: Architecture) -> Toolchain:
+    """Return gcc for another architecture; programs of this host are built by this host's own."""
+    if family != "gcc":
+        raise InputError(f"{name}: not yet on {target.name}", hint="--toolchain gcc-12")
+    for suffix in dict.fromkeys((name, family)):
+        command = f"{target.cross}{suffix}"
+        version = first_line(command)
+        found = major_of(version) if version else None
+        if version and found and major in ("", found):
+            return Toolchain(
+                name=f"{family}-{found}",
+                family=family,
+                command=command,
+                version=version,
+                arch=target.name,
+                host=find_toolchain(family).command,
+            )
+    raise HostError(
+        f"no {name} for {target.name} on this host",
+        hint=f"install it: apt install gcc-{target.gnu.replace('_', '-')}",
+    )
 
 
 def first_line(command: str) -> str | None:

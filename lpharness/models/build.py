@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.cache import Cache
 from lpharness.base.errors import BuildError
 from lpharness.base.hashing import identity, sha256_file
@@ -44,9 +45,11 @@ def build_core(model: str, kernel: Kernel, progress: Progress = SILENT) -> Core:
     """Return the module of a model for a kernel, from the cache if the same was built before.
 
     Raises:
+        InputError: not for the kernel's architecture.
         BuildError: it does not compile for this kernel, or the fitting compiler is not installed.
         HostError: tools or space are missing.
     """
+    require_everything(kernel.arch, f"the model {model}")
     compiler = find_compiler(kernel)
     sources, headers = _files(model)
     content = (f"{file.name} {sha256_file(file)}" for file in (*sources, *headers))

@@ -91,8 +91,8 @@ class Session:
             InputError, BuildError: it is no livepatch for this kernel.
             AssertionError: the kernel refused it, a transition did not end, or it did not unload.
         """
-        case = _as_case(source)
-        put_programs(build_programs(case), self.transport, self._bound(6))
+        case, arch = _as_case(source), self.guest.spec.kernel.arch
+        put_programs(build_programs(case, arch), self.transport, self._bound(6))
         control = LivepatchControl(self.guest, self._watch(), self.recorder)
         loaded: list[Patch] = []
         for module in build_modules(case, self.guest):

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.errors import BuildError, InputError, LpharnessError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
@@ -89,15 +90,18 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
     """Fetch and build all that a cell's trials need.
 
     Raises:
-        InputError: its kernel does not exist any more, or has no headers.
+        InputError: its kernel does not exist any more, or has no headers, or the backend has no
+            guests of its architecture.
         HostError: the archive, compiler or disk did not do its part.
     """
     kernel = with_headers(_kernel(cell, progress), progress=progress)
+    if settings.backend != "qemu":
+        require_everything(kernel.arch, settings.backend)
     case = cell.case
     if not meant_for(case, kernel):
         reason = f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
         return _all_refused(cell, settings, Verdict.SKIP, reason)
-    programs = build_programs(case)
+    programs = build_programs(case, kernel.arch)
     companions = build_companions(case, kernel, progress)
     built = build_case(case, kernel, progress)
     if not built.to_be_run:
@@ -106,7 +110,7 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
     def plan(wanted: Wanted) -> Entry:
         workload = find_workload(wanted.workload)
         try:
-            workload.command(case.drive, settings.cpus)
+            workload.command(case.drive, settings.cpus, kernel.arch)
         except InputError as error:  # in a matrix not every case can drive every workload
             name = cell.id_of(wanted, settings.backend)
             return Refused(id=name, verdict=Verdict.SKIP, reason=error.message)

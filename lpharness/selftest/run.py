@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.checks.contract import Selftest
@@ -101,7 +102,7 @@ def plan_selftests(request: Request, progress: Progress = SILENT) -> list[Selfte
 
     Raises:
         InputError: a kernel, backend or pattern that does not exist, no source of exactly that
-            kernel, or the same kernel twice.
+            kernel, the same kernel twice, or one of an architecture that has no such tests here.
         HostError: the archive, compiler or disk did not do its part.
     """
     find_backend(request.backend, uri=request.uri)
@@ -137,6 +138,7 @@ def execute(
 def _plan_kernel(
     request: Request, kernel: Kernel, progress: Progress
 ) -> list[SelftestPlan | Skipped]:
+    require_everything(kernel.arch, "the kernel's own tests")
     source = find_tests(kernel, LIVEPATCH, progress=progress)
     programs = chosen(read_suite(source), request.patterns)
     ids = [

@@ -16,11 +16,19 @@ from pathlib import Path
 from msgspec import Struct
 
 from lpharness.archive import Archive, Package
+from lpharness.base.architecture import NATIVE
 from lpharness.base.cache import Cache
 from lpharness.base.errors import InputError
 from lpharness.base.hashing import identity
 from lpharness.base.progress import SILENT, Progress
-from lpharness.kernels.built import KIND, Built, read_built, recipe_identity, write_built
+from lpharness.kernels.built import (
+    KIND,
+    Built,
+    name_of,
+    read_built,
+    recipe_identity,
+    write_built,
+)
 from lpharness.kernels.configurations import Configuration, configuration
 from lpharness.kernels.toolchains import Toolchain, find_toolchain
 from lpharness.sources.kconfig import complete_kconfig, configure
@@ -33,7 +41,6 @@ _RESUMABLE = "lpharness-resumable"
 _LOG = "lpharness-build.log"
 _SERIES = re.compile(r"debian:(\d+\.\d+)")
 _VERSION = re.compile(r"debian:(\d+\.\d+\.\S+)")
-_IMAGE = "arch/x86/boot/bzImage"
 
 
 class KernelBuild(Struct, frozen=True, kw_only=True):
@@ -55,7 +62,7 @@ class _Order(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        return f"{self.configuration.name}-{self.toolchain.name}"
+        return name_of(self.configuration.name, self.toolchain.arch, self.toolchain.name)
 
     @property
     def recipe(self) -> str:
@@ -72,6 +79,7 @@ def build_kernel(
     config: str,
     *,
     toolchain: str,
+    arch: str = NATIVE,
     jobs: int | None = None,
     progress: Progress = SILENT,
     mirror: str | None = None,
@@ -84,6 +92,7 @@ def build_kernel(
         source: ``debian:6.1`` (newest) or ``debian:6.1.192-2`` (one version).
         config: the name of a configuration, see `lpharness.kernels.configurations`.
         toolchain: ``gcc-12``, ``clang``, …
+        arch: Debian's name of the architecture it is for.
         jobs: how many compilers at a time; as many as there are processors unless given.
         progress: told of downloads and of each object.
         mirror: one more archive, see `lpharness.archive.Archive`.
@@ -91,21 +100,21 @@ def build_kernel(
         cache: the user's, unless given.
 
     Raises:
-        InputError: there is no such source, configuration or toolchain.
+        InputError: there is no such source, configuration, architecture or toolchain.
         HostError: a tool is missing, the build fails, or no space is left.
     """
-    compiler = find_toolchain(toolchain)
+    compiler = find_toolchain(toolchain, arch)
     archive = Archive(cache, mirror=mirror, debs=debs, progress=progress)
     package = _source_package(source, archive)
     order = _Order(
         package=package,
-        configuration=configuration(config, series_of(package.version), compiler.family),
+        configuration=configuration(config, series_of(package.version), compiler.family, arch),
         toolchain=compiler,
     )
     if found := _finished(archive.cache, order.key):
         return found
     require_build_tools(compiler)
-    unpacked = unpack_source(package.version, archive, progress=progress)
+    unpacked = unpack_source(package.version, archive, arch=arch, progress=progress)
     with archive.cache.lock(_WORK, order.key):
         if found := _finished(archive.cache, order.key):
             return found  # another process was quicker
@@ -139,6 +148,7 @@ def _build(
 ) -> KernelBuild:
     tree = cache.path(_WORK, order.key)
     make = KernelMake(tree, order.toolchain, log=tree / _LOG)
+    target = order.toolchain.target
     began = time.monotonic()
     if not _resumes(tree):
         with progress.step(f"lay out linux {order.package.version}"):
@@ -147,7 +157,7 @@ def _build(
             configure(make, order.configuration, local_version=f"-{order.name}")
     with progress.step(f"build {order.name} of linux {order.package.version}") as step:
         try:
-            make.build("bzImage", "modules", jobs=jobs, step=step)
+            make.build(target.target, "modules", jobs=jobs, step=step)
         finally:
             if make.ended_orderly:
                 (tree / _RESUMABLE).touch()
@@ -158,7 +168,7 @@ def _build(
         recipe=order.recipe,
         compiler=order.toolchain.version,
         seconds=round(time.monotonic() - began, 1),
-        image_bytes=(tree / _IMAGE).stat().st_size,
+        image_bytes=(tree / target.image).stat().st_size,
     )
     (tree / _RESUMABLE).unlink()
     write_built(tree, record)

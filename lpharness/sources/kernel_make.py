@@ -25,6 +25,8 @@ _PACKAGES = {
     "bc": "bc",
     "gzip": "gzip",
 }
+_OF_TARGET = ("ld", "objcopy")
+"""Those that know one architecture, and are named after it where that is not the host's."""
 _HEADERS = {"gelf.h": "libelf-dev"}  # objtool's
 _DONE = re.compile(r"^  (?P<tool>[A-Z]+)(?: \[M\])? +(?P<object>\S+)")
 _WRONG = re.compile(r"(?:error|undefined reference|\*\*\*)[: ]")
@@ -37,8 +39,14 @@ def require_build_tools(toolchain: Toolchain) -> None:
     Raises:
         HostError: naming what is missing and the packages that have it.
     """
-    missing = {tool: package for tool, package in _PACKAGES.items() if shutil.which(tool) is None}
-    missing |= {h: package for h, package in _HEADERS.items() if not _has_header(toolchain, h)}
+    target = toolchain.target
+    wanted = dict(_PACKAGES)
+    if not target.native:
+        package = f"binutils-{target.gnu.replace('_', '-')}"
+        wanted |= {f"{target.cross}{tool}": package for tool in _OF_TARGET}
+    missing = {tool: package for tool, package in wanted.items() if shutil.which(tool) is None}
+    if target.objtool:
+        missing |= {h: package for h, package in _HEADERS.items() if not _has_header(toolchain, h)}
     if missing:
         raise HostError(
             f"cannot build a kernel: {', '.join(missing)} not on this host",
@@ -109,9 +117,9 @@ class KernelMake:
     def _variables(self) -> list[str]:
         return [
             "--no-print-directory",
-            "ARCH=x86",
+            *(self.toolchain.target.make or (f"ARCH={self.toolchain.target.folder}",)),
             f"CC={self.toolchain.command}",
-            f"HOSTCC={self.toolchain.command}",
+            f"HOSTCC={self.toolchain.host or self.toolchain.command}",
             "KBUILD_BUILD_USER=lpharness",
             "KBUILD_BUILD_HOST=lpharness",
             "KBUILD_BUILD_TIMESTAMP=1970-01-01",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lpharness.archive import Archive, Package
+from lpharness.base.architecture import NATIVE, architecture
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.hashing import identity
 from lpharness.base.process import run_to_end
@@ -21,7 +22,6 @@ from lpharness.base.progress import SILENT, Progress
 KIND = "sources"
 KIND_OF_PARTS = "source-parts"
 _LEFT_OUT = ("Documentation", "LICENSES", "tools/testing", "tools/perf", "samples", "rust")
-_ARCH = "x86"
 _LONGEST_S = 900
 
 
@@ -56,12 +56,15 @@ def find_source(version: str, archive: Archive) -> Package:
     )
 
 
-def unpack_source(version: str, archive: Archive, *, progress: Progress = SILENT) -> Path:
+def unpack_source(
+    version: str, archive: Archive, *, arch: str = NATIVE, progress: Progress = SILENT
+) -> Path:
     """Return the source tree of a version: shared, so nothing may be written there.
 
     Args:
         version: of the package, for example ``6.1.192-1``.
         archive: where it is.
+        arch: Debian's name of the architecture that is wanted; others' code is left out.
         progress: told of the download and the unpacking.
 
     Raises:
@@ -69,10 +72,12 @@ def unpack_source(version: str, archive: Archive, *, progress: Progress = SILENT
         HostError: it cannot be fetched or unpacked.
     """
     package = find_source(version, archive)
-    key = f"{package.name}-{package.sha256[:20]}"
+    target = architecture(arch)
+    key = f"{package.name}-{package.sha256[:20]}{'' if target.native else f'-{arch}'}"
+    left_out = _not_needed(target.folder)
 
     def build(folder: Path) -> None:
-        _unpack(archive.download(package), folder, package, progress, left_out=_not_needed())
+        _unpack(archive.download(package), folder, package, progress, left_out=left_out)
 
     return archive.cache.get(KIND, key, build)
 
@@ -149,17 +154,17 @@ def _extract(
     )  # fmt: skip
 
 
-def _not_needed() -> list[str]:
+def _not_needed(folder: str) -> list[str]:
     """Return what can stay in the package if only single files are compiled."""
-    return [*_LEFT_OUT, *(f"arch/{name}" for name in _other_architectures())]
+    return [*_LEFT_OUT, *(f"arch/{name}" for name in _other_architectures(folder))]
 
 
-def _other_architectures() -> list[str]:
+def _other_architectures(folder: str) -> list[str]:
     names = (
         "alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 openrisc "
-        "parisc powerpc riscv s390 sh sparc um xtensa"
+        "parisc powerpc riscv s390 sh sparc um x86 xtensa"
     )
-    return [name for name in names.split() if name != _ARCH]
+    return [name for name in names.split() if name != folder]
 
 
 def _run(argv: list[str], package: Package) -> None:

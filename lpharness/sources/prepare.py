@@ -16,6 +16,7 @@ from filecmp import cmp
 from pathlib import Path
 
 from lpharness.archive import Archive
+from lpharness.base.architecture import require_everything
 from lpharness.base.cache import Cache
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.hashing import identity, sha256_file
@@ -73,6 +74,7 @@ def prepare_tree(
         InputError: there is no source of exactly that kernel, or the user's tree is not built.
         HostError: it cannot be fetched or unpacked.
     """
+    require_everything(kernel.arch, "a kernel's source, for patches made of a diff")
     if kernel.origin.spec.startswith("tree:"):
         return _own_tree(kernel)
     if kernel.origin.spec.startswith("built:"):

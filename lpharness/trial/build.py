@@ -17,6 +17,8 @@ _CASE_AT_FAULT = frozenset({"builder-cannot", "does-not-compile", "not-as-assert
 """For the case's author to mend; says nothing about the patch."""
 _NOBODY_CAN_SAY = frozenset({"", "compiler"})
 """Says nothing about the patch: something on the host, or a file that is not what it should be."""
+_NOT_THERE = "architecture"
+"""Something is not there yet on the kernel's architecture: nothing was tried."""
 INSPECTION = "inspection"
 """The kind of a module that was built, and is refused by what was read in it."""
 
@@ -39,7 +41,7 @@ class CaseBuild(Struct, frozen=True, kw_only=True):
     @property
     def bad_input(self) -> bool:
         """Whether it is for the user to mend before it is worth a report."""
-        kinds = _CASE_AT_FAULT | _NOBODY_CAN_SAY
+        kinds = _CASE_AT_FAULT | _NOBODY_CAN_SAY | {_NOT_THERE}
         return self.error is not None and self.error.kind in kinds
 
 
@@ -83,6 +85,8 @@ def _refused(case: Case, kind: str, message: str, hint: str | None, seconds: flo
 def _verdict(kind: str, expected: str) -> Verdict:
     if expected and kind == expected:
         return Verdict.XFAIL
+    if kind == _NOT_THERE:
+        return Verdict.SKIP
     return Verdict.ERROR if kind in _NOBODY_CAN_SAY else Verdict.FAIL
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.deadline import Deadline
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case
@@ -17,8 +18,8 @@ FOLDER = "/case"
 """Where a guest has them: ``trigger.c`` is called as ``/case/trigger``."""
 
 
-def build_programs(case: Case) -> tuple[Path, ...]:
-    """Return the static executables of a case's programs.
+def build_programs(case: Case, arch: str = NATIVE) -> tuple[Path, ...]:
+    """Return the static executables of a case's programs, for guests of an architecture.
 
     Raises:
         BuildError: one does not compile.
@@ -26,7 +27,7 @@ def build_programs(case: Case) -> tuple[Path, ...]:
     """
     if case.folder is None:
         return ()
-    return tuple(compile_source(case.folder / source) for source in case.programs)
+    return tuple(compile_source(case.folder / source, arch=arch) for source in case.programs)
 
 
 def build_companions(case: Case, kernel: Kernel, progress: Progress = SILENT) -> tuple[Path, ...]:

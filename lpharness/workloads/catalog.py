@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Drive
 from lpharness.workloads.syscalls import syscall_number
@@ -45,10 +46,11 @@ class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = field(default="")
     """Set by `find`."""
 
-    def command(self, drive: Drive, cpus: int) -> str:
+    def command(self, drive: Drive, cpus: int, arch: str = NATIVE) -> str:
         """Return the guest's shell command that runs it, with one worker for each of ``cpus``.
 
-        Its standard output is described in ``images/programs/workload.c``. It ends on SIGTERM.
+        The numbers of system calls are those of the guest's architecture. Its standard output is
+        described in ``images/programs/workload.c``. It ends on SIGTERM.
 
         Raises:
             InputError: the case's ``[drive]`` lacks what this workload needs, or names a system
@@ -63,16 +65,16 @@ class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         # exec: a shell in between would take the SIGTERM, and the exit status with it.
         words = ["exec", "/lph/workload", self.kind, "--workers", str(cpus)]
         for argument in self.arguments:
-            words += _filled(argument, drive)
+            words += _filled(argument, drive, arch)
         return shlex.join(words)
 
 
-def _filled(argument: str, drive: Drive) -> list[str]:
+def _filled(argument: str, drive: Drive, arch: str) -> list[str]:
     match argument:
         case "{file}":
             return [drive.file]
         case "{syscall}":
-            return [str(syscall_number(drive.syscall))]
+            return [str(syscall_number(drive.syscall, arch))]
         case "{arguments}":
             return [str(number) for number in drive.arguments]
         case "{park}":

@@ -30,7 +30,7 @@ class RunningWorkload:
         self._over = False
         self._began = threading.Event()
         self._running = guest.transport.stream(
-            workload.command(drive, guest.spec.cpus),
+            workload.command(drive, guest.spec.cpus, guest.spec.kernel.arch),
             on_stdout=self._on_output,
             on_stderr=self._on_error,
             deadline=Deadline.never(),

@@ -7,10 +7,11 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 
+from lpharness.base.architecture import NATIVE
 from lpharness.base.errors import InputError
 
 
-def syscall_number(name: str, arch: str = "amd64") -> int:
+def syscall_number(name: str, arch: str = NATIVE) -> int:
     """Return the number of a system call; a name that is a number already is taken as it is.
 
     Raises:

@@ -3,7 +3,8 @@
  * A system call replaced while all CPUs hammer it: umask(2).
  *
  * On x86-64 the body of a system call is __x64_sys_NAME(), which takes the caller's registers;
- * the 32-bit entry, __ia32_sys_umask(), is a function of its own and stays as it is. The original
+ * the 32-bit entry, __ia32_sys_umask(), is a function of its own and stays as it is. On ppc64el it
+ * is sys_umask(). case.toml calls both {syscall}umask. The original
  * needs nothing that modules may not use, so this is the whole of it with one rule more: the mask
  * 0723 is taken for 0022. A task that runs the old version and one that runs the new one agree on
  * every other mask, so the change is safe while both exist.
@@ -19,9 +20,17 @@
 #define MAGIC_MASK	0723
 #define MAGIC_RESULT	0022
 
+#ifdef CONFIG_PPC64
+#define UMASK		"sys_umask"
+#define FIRST_ARGUMENT	gpr[3]
+#else
+#define UMASK		"__x64_sys_umask"
+#define FIRST_ARGUMENT	di
+#endif
+
 static long lph_umask(const struct pt_regs *regs)
 {
-	int mask = regs->di & S_IRWXUGO;
+	int mask = regs->FIRST_ARGUMENT & S_IRWXUGO;
 
 	if (mask == MAGIC_MASK)
 		mask = MAGIC_RESULT;
@@ -30,7 +39,7 @@ static long lph_umask(const struct pt_regs *regs)
 
 static struct klp_func funcs[] = {
 	{
-		.old_name = "__x64_sys_umask",
+		.old_name = UMASK,
 		.new_func = lph_umask,
 	},
 	{ }

@@ -28,12 +28,18 @@
 #define KERNEL "klp_"		/* the livepatch core's own functions */
 #define MODELS "lph_models:lph_"	/* their counterparts in the module of the other models */
 
+#ifdef __powerpc64__	/* whose kernel has no names for arguments */
+#define SECOND_ARGUMENT	"%gpr4"
+#else
+#define SECOND_ARGUMENT	"$arg2"
+#endif
+
 /* The kernel clears a task's mark in one place for all of them. */
 static const struct {
 	const char *event, *function, *arguments;
 	const char *only;	/* there is one of these alone */
 } probes[] = {
-	{ "p:lph_watch/init", "init_transition", " state=$arg2:s32", NULL },
+	{ "p:lph_watch/init", "init_transition", " state=" SECOND_ARGUMENT ":s32", NULL },
 	{ "p:lph_watch/start", "start_transition", "", NULL },
 	{ "p:lph_watch/try", "try_complete_transition", "", NULL },
 	{ "r:lph_watch/tried", "try_complete_transition", "", NULL },

@@ -96,6 +96,8 @@ static void give_way(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
+#elif defined(__powerpc64__)
+	__asm__ volatile("or 1,1,1; or 2,2,2"); /* HMT_low(), HMT_medium() */
 #endif
 }
 

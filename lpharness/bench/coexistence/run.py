@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lpharness.base.architecture import require_everything
 from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import GuestError, LpharnessError
@@ -59,6 +60,7 @@ def measure(
 
 
 def _cast(kernel: Kernel, progress: Progress) -> Cast:
+    require_everything(kernel.arch, "coexistence with tracers")
     case = load(_CASE)
     (source,) = case.modules
     return Cast(
