@@ -23,7 +23,7 @@ GUESTS := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A trial of a fault mostly waits, and shares nothing with others.
 FAULTS := --numprocesses 6 --dist worksteal
 
-.PHONY: help setup demo test test-unit test-vm test-profiles lint format clean
+.PHONY: help setup demo test test-unit test-vm test-profiles test-ppc64el lint format clean
 
 help: ## Show what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,12 @@ test-profiles: setup ## Build our own kernels (an hour on two CPUs, once) and tr
 	  $(BIN)/lpharness kernels build --source debian:6.1 \
 	    --config $${kernel%%/*} --toolchain $${kernel##*/} || exit; done
 	LPHARNESS_TEST_PROFILES=1 $(BIN)/pytest tests/vm/profiles_test.py tests/vm/debug_kernel_test.py $(PYTEST_ARGS)
+
+test-ppc64el: setup ## Build our ppc64el kernel with a cross compiler (minutes, once) and try it.
+	ci/install-packages ci/kernel-build-packages.txt
+	ci/install-packages ci/ppc64el-packages.txt
+	$(BIN)/lpharness kernels build --source debian:6.1 --config small --arch ppc64el
+	LPHARNESS_TEST_PROFILES=1 $(BIN)/pytest tests/vm/ppc64el_test.py $(PYTEST_ARGS)
 
 lint: setup ## Check style, types, layers, shell and C.
 	$(BIN)/ruff check .
