@@ -72,7 +72,7 @@ def simulate(
 
     Exit status: 0 it was simulated, whatever came of it; 2 bad input.
     """
-    _need_numpy()
+    need_numpy()
     from lpharness.simulation.sweep import plan
 
     chosen, fitted = _chosen(scenario, fit)
@@ -182,7 +182,8 @@ def _tell_fit(fitted: Fitted, found: Sequence[Swept]) -> None:
         console.print(f"  assumed: {assumption}", style="dim", markup=False)
 
 
-def _need_numpy() -> None:
+def need_numpy() -> None:
+    """Refuse to go on without what the simulation is made with."""
     from importlib.util import find_spec
 
     from lpharness.base.errors import HostError

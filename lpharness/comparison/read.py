@@ -25,17 +25,18 @@ def read_run(path: Path, told: Told = lambda *_: None) -> list[Measured]:
     Raises:
         InputError: it is no run's folder, has no trial, or a file in it is broken.
     """
-    folders = _last_attempts(RunFolder.open(path))
+    folders = last_attempts(RunFolder.open(path))
     if not folders:
         raise InputError(f"{path} has no trials", hint="`lpharness models compare` makes some")
     measured = []
     for folder in folders:
-        measured.append(_measured(folder))
+        measured.append(measured_of(folder))
         told(len(measured), len(folders))
     return sorted(measured, key=_place)
 
 
-def _last_attempts(run: RunFolder) -> list[TrialFolder]:
+def last_attempts(run: RunFolder) -> list[TrialFolder]:
+    """Return the folder of each trial, of the last attempt if it was tried again."""
     last: dict[TrialId, tuple[int, TrialFolder]] = {}
     for folder, heading in run.headings():
         name = msgspec.structs.replace(heading.id, attempt=0)
@@ -44,7 +45,8 @@ def _last_attempts(run: RunFolder) -> list[TrialFolder]:
     return [folder for _, folder in last.values()]
 
 
-def _measured(folder: TrialFolder) -> Measured:
+def measured_of(folder: TrialFolder) -> Measured:
+    """Measure a trial."""
     trial = folder.load()
     if (folder.path / CONTEXT).is_file():
         return measure(load_recording(folder.path), trial.verdict, trial.reason)

@@ -33,7 +33,7 @@ def build(scenario: Scenario, model: str, seed: int) -> tuple[Machine, Assembly]
     ]
     g = np.zeros(codes.SCALARS, dtype=np.int64)
     _set_model(g, scenario, model, tasks, seed)
-    _set_costs(g, scenario, model)
+    _set_costs(g, scenario, model, assembly)
     _set_disturbers(g, scenario, assembly)
     machine = _arrays(g, scenario, assembly, entries)
     _seed(machine, seed)
@@ -68,18 +68,26 @@ def _set_model(g: Array, scenario: Scenario, model: str, tasks: int, seed: int) 
         g[codes.REVERSE_AFTER] = _positive("reverse_after", scenario.patch.reverse_after)
 
 
-def _set_costs(g: Array, scenario: Scenario, model: str) -> None:
+def _set_costs(g: Array, scenario: Scenario, model: str, assembly: Assembly) -> None:
     kernel, costs = scenario.machine.kernel, scenario.machine.costs
     if not 0 <= costs.dead_words <= 1:
         raise InputError("costs: dead_words must be from 0 to 1")
     g[codes.CHECK_ODDS] = round(costs.dead_words * 2147483647)
     check = costs.stack_word_scan if model == "ksplice" else costs.stack_trace
     g[codes.CHECK_COST], g[codes.IPI] = nanoseconds(check), nanoseconds(costs.ipi)
-    g[codes.REDIRECT_COST] = nanoseconds(costs.redirect)
+    g[codes.REDIRECT_COST], g[codes.WALK] = nanoseconds(costs.redirect), nanoseconds(costs.walk)
+    for table, text in (
+        (codes.GATHER, costs.gather),
+        (codes.RESUME, costs.resume),
+        (codes.MARK, costs.mark),
+        (codes.UNMARK, costs.unmark),
+    ):
+        g[table] = assembly.table(text) if text else -1
     g[codes.LINGER] = nanoseconds(scenario.linger)
     g[codes.TICK], g[codes.SLICE] = _positive("tick", kernel.tick), _positive("slice", kernel.slice)
     g[codes.PREEMPTIBLE] = kernel.preemption == "full"
     g[codes.RESCHED_SWITCHES] = kernel.resched_switches
+    g[codes.WAKES] = kernel.kgraft_wakes
 
 
 def _positive(what: str, text: str) -> int:
@@ -157,8 +165,16 @@ def _first_events(machine: Machine, scenario: Scenario, seed: int) -> None:
     tasks, cpus = int(machine.g[codes.TASKS]), int(machine.g[codes.CPUS])
     machine.g[codes.CLOCK_PHASE] = np.random.default_rng((seed, 2)).integers(0, 1_000_000_000)
     settle = nanoseconds(scenario.settle)
+    if scenario.machine.kernel.clock_phase:
+        phase = nanoseconds(scenario.machine.kernel.clock_phase) - settle
+        machine.g[codes.CLOCK_PHASE] = phase % 1_000_000_000
     random = np.random.default_rng((seed, 1))
     starts = random.integers(0, max(1, settle * 4 // 5), tasks)
+    first = 0
+    for group in scenario.tasks:
+        if group.start:
+            starts[first : first + group.count] = nanoseconds(group.start)
+        first += group.count
     machine.context[:tasks, fields.WAKE_AT] = starts
     found = [(int(at), codes.WAKE, task) for task, at in enumerate(starts)]
     for table, kind in ((codes.IRQ_EVERY, codes.INTERRUPT), (codes.STEAL_EVERY, codes.STEAL)):

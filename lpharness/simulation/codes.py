@@ -10,7 +10,9 @@ SAFE, RESCHED, PUT, GET, MAYBE, JUMP, IRET = range(8, 15)
 RUNS, SLEEPS, PARKS, YIELDS, RETURNS = range(5)
 
 # --- events
-CPU_END, WAKE, INTERRUPT, IRQ_STEP, STEAL, PARK, RELEASE, WORK, REDIRECT, BEGIN, REVERSE = range(11)
+CPU_END, WAKE, INTERRUPT, IRQ_STEP, STEAL, PARK, RELEASE, WORK, REDIRECT, BEGIN, REVERSE, WALKED = range(
+    12
+)
 
 # --- kinds of contexts, and what they are at
 USER_TASK, KTHREAD, IDLE, IRQ = range(4)
@@ -56,5 +58,9 @@ ORDER = 33  # events that were ever queued
 ALIVE = 34  # two: frames of patched functions on all stacks, old and new
 LINGER = 36  # how long the machine is watched after a transition is over
 CLOCK_PHASE = 37  # how far the kernel's clock was into a second when the simulation began
-MIXED = 38  # one for each of MEETINGS
+GATHER, RESUME, MARK, UNMARK = range(38, 42)  # distributions; -1: takes no time
+WALK = 42  # what a look at one task's stack costs a model that stops nothing
+WAKES = 43  # whether kGraft wakes who sleeps in a system call
+MARKED = 44  # whether kGraft has marked its tasks
+MIXED = 45  # one for each of MEETINGS
 SCALARS = MIXED + len(MEETINGS)

@@ -37,3 +37,9 @@ def duration(m: Machine, context: int, table: int) -> int:
     low = int(m.quantiles[table, index])
     high = int(m.quantiles[table, index + 1])
     return max(1, low + (high - low) * part // 32768)
+
+
+@compiled
+def delay(m: Machine, table: int) -> int:
+    """Return nanoseconds of the kernel's own work, from a distribution; 0 where there is none."""
+    return duration(m, len(m.context) - 1, table) if table >= 0 else 0

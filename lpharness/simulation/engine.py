@@ -66,6 +66,8 @@ def _transition_event(m: Machine, kind: int, who: int, now: int) -> None:
             stopping.ask(m, now)
         else:
             rules.work(m, now)
+    elif kind == codes.WALKED:
+        rules.walked(m, now)
     elif kind == codes.PARK:
         stopping.come(m, who, now)
     elif kind == codes.RELEASE:

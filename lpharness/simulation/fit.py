@@ -13,12 +13,14 @@ from msgspec import Struct
 
 from lpharness.base.errors import InputError
 from lpharness.results.clock import GuestClock
-from lpharness.results.figures import transitions
+from lpharness.results.figures import Transition, transitions
 from lpharness.results.folder import TrialFolder
 from lpharness.simulation.scenario import Kernel, Machine, Patch, Scenario, Tasks
 from lpharness.timeline.events import (
+    ActionTaken,
     CallsCounted,
     Event,
+    HeartbeatBegan,
     TasksSampled,
     TransitionMarked,
     WorkloadBegan,
@@ -26,10 +28,12 @@ from lpharness.timeline.events import (
 )
 
 _SECOND = 1_000_000_000
+_FOREVER_NS = 1_000 * _SECOND
 _BUSY_NS = 1_000_000
 """A worker whose operation takes longer is taken to sleep for the most of it."""
+_CPUS = 2
+"""Of guests, unless told otherwise."""
 _ASSUMED = (
-    "2 CPUs, as guests have unless told otherwise",
     "an operation of a worker takes half its time in user mode",
     "an operation of more than 1 ms sleeps outside the patched functions for 9 tenths of it",
     "all other tasks sleep outside the patched functions, a second on average",
@@ -47,12 +51,17 @@ class Fitted(Struct, frozen=True):
 
 class _Sleeper(Struct):
     function: str
-    first_ns: int
+    state: str
     last_ns: int
 
 
-def fit(folder: Path) -> Fitted:
+def fit(folder: Path, share: float = 1.0) -> Fitted:
     """Return the scenario of a trial's folder.
+
+    Args:
+        folder: the trial's.
+        share: of the time in which workers ran, what the host gave to the guest. Where it is less
+            than 1 the scenario's steal must have the rest: work is that much shorter.
 
     Raises:
         InputError: it is no recording, or one without a transition under load.
@@ -72,14 +81,18 @@ def fit(folder: Path) -> Fitted:
     during = [
         e for e in events if moves[0].began_ns <= clock.of(e) <= (ended or clock.of(events[-1]))
     ]
-    groups = [*_workers(before, functions), *_sleepers(during, clock, functions)]
+    groups = [
+        *_workers(before, functions, share),
+        *_heartbeats(before),
+        *_sleepers(during, clock, functions, moves[0]),
+    ]
     rest = _tasks(events) - sum(group.count for group in groups)
     if rest > 0:
         groups.append(Tasks(name="others", count=rest, program=_others()))
     scenario = Scenario(
         name=f"{name.case}, {name.workload or 'no workload'}",
         about=f"fitted to a trial on {name.kernel}",
-        machine=Machine(cpus=2, kernel=Kernel(resched_switches=not name.kernel.startswith("6.1."))),
+        machine=Machine(cpus=_cpus(before), kernel=Kernel(resched_switches=not name.kernel.startswith("6.1."))),
         patch=Patch(functions=functions),
         tasks=groups,
     )
@@ -92,7 +105,21 @@ def _tasks(events: Sequence[Event]) -> int:
     return max(counts, default=1)
 
 
-def _workers(before: Sequence[Event], functions: Sequence[str]) -> list[Tasks]:
+def _cpus(before: Iterable[Event]) -> int:
+    """Return how many CPUs the guest had: each has a heartbeat."""
+    return next((len(e.cpus) for e in before if isinstance(e, HeartbeatBegan)), _CPUS)
+
+
+def _heartbeats(before: Iterable[Event]) -> list[Tasks]:
+    """Return the harness's own tasks that wake each CPU again and again."""
+    for event in before:
+        if isinstance(event, HeartbeatBegan):
+            program = f"user 20us\nsyscall\nrun 5us\nsleep {event.period_ns}ns\nend"
+            return [Tasks(name="heartbeats", count=len(event.cpus), program=program)]
+    return []
+
+
+def _workers(before: Sequence[Event], functions: Sequence[str], host: float) -> list[Tasks]:
     """Return the workloads' workers, with the rates that they had before the patch."""
     groups = []
     for began in (event for event in before if isinstance(event, WorkloadBegan)):
@@ -104,7 +131,7 @@ def _workers(before: Sequence[Event], functions: Sequence[str]) -> list[Tasks]:
             f: min(1.0, calls.get(f, 0.0) * cycle / _SECOND / began.workers) for f in functions
         }
         groups.append(
-            Tasks(name=began.workload, count=began.workers, program=_worker(cycle, share))
+            Tasks(name=began.workload, count=began.workers, program=_worker(cycle, share, host))
         )
     return groups
 
@@ -133,21 +160,32 @@ def _calls_per_second(before: Iterable[Event], functions: Sequence[str]) -> dict
     }
 
 
-def _worker(cycle: int, share: dict[str, float]) -> str:
+def _worker(cycle: int, share: dict[str, float], host: float) -> str:
     awake = cycle if cycle <= _BUSY_NS else cycle // 10
+    asleep = cycle - awake
+    awake = round(awake * host)
     calls = [name for name, part in share.items() if part > 0]
     piece = max(1, awake // 2 // (len(calls) + 1))
     lines = [f"user exponential {max(1, awake // 2)}ns", "syscall", f"run exponential {piece}ns"]
     for name in calls:
         lines += [f"maybe {share[name]:.4f}", f"call {name}", f"run exponential {piece}ns"]
         lines += ["end", "end"]
-    if cycle > awake:
-        lines.append(f"sleep exponential {cycle - awake}ns")
+    if asleep:  # in another system call than those of the patch
+        lines += ["end", "syscall", f"sleep exponential {asleep}ns"]
     return "\n".join([*lines, "end"])
 
 
-def _sleepers(during: Iterable[Event], clock: GuestClock, functions: Sequence[str]) -> list[Tasks]:
-    """Return the tasks that were seen asleep in a patched function, for as long as they were."""
+def _sleepers(
+    during: Sequence[Event], clock: GuestClock, functions: Sequence[str], move: Transition
+) -> list[Tasks]:
+    """Return the tasks that were seen asleep in a patched function, for as long as they were.
+
+    Where the trial let them go (a case's ``release``), they left then; where it gave up on them,
+    nobody saw them leave: they sleep on.
+    """
+    let_go = [
+        clock.of(e) for e in during if isinstance(e, ActionTaken) and e.action == "release"
+    ] or ([] if move.ended_ns else [move.began_ns + _FOREVER_NS])
     seen: dict[int, _Sleeper] = {}
     for event in during:
         for blocker in event.blockers if isinstance(event, TasksSampled) else ():
@@ -156,26 +194,24 @@ def _sleepers(during: Iterable[Event], clock: GuestClock, functions: Sequence[st
             if inside is None or blocker.state not in ("S", "D"):
                 continue
             at = clock.of(event)
-            seen.setdefault(blocker.pid, _Sleeper(inside, at, at)).last_ns = at
-    return [_sleeper(pid, sleeper) for pid, sleeper in sorted(seen.items())]
+            sleeper = seen.setdefault(blocker.pid, _Sleeper(inside, blocker.state, at))
+            sleeper.last_ns = let_go[0] if let_go else at
+    return [_sleeper(pid, sleeper, move.began_ns) for pid, sleeper in sorted(seen.items())]
 
 
-def _sleeper(pid: int, sleeper: _Sleeper) -> Tasks:
-    """A task that falls asleep in the function before the patch comes and leaves it as seen.
-
-    Tasks start up to 0.8 s into the second before the patch, this one at 0.4 s on average.
-    """
-    asleep = max(1, sleeper.last_ns - sleeper.first_ns)
+def _sleeper(pid: int, sleeper: _Sleeper, began_ns: int) -> Tasks:
+    """A task that falls asleep in the function before the patch comes and leaves it as seen."""
+    asleep = max(1, sleeper.last_ns - began_ns)
     program = f"""
 user 1ms
 syscall
   call {sleeper.function}
     run 10us
-    block {_SECOND * 6 // 10 + asleep}ns
+    {"sleep" if sleeper.state == "S" else "block"} {_SECOND // 2 + asleep}ns
   end
 end
 """
-    return Tasks(name=f"sleeper-{pid}", count=1, program=program)
+    return Tasks(name=f"sleeper-{pid}", count=1, program=program, start=f"{_SECOND // 2}ns")
 
 
 def _others() -> str:

@@ -24,6 +24,10 @@ class Kernel(Struct, forbid_unknown_fields=True, frozen=True):
     resched_switches: bool = True
     """Whether ``cond_resched`` moves a task to the new code (6.12), or not (6.1)."""
     deepest_stack: int = 96
+    kgraft_wakes: bool = False
+    """Whether kGraft, at each look, wakes who sleeps in a system call (later versions did)."""
+    clock_phase: str = ""
+    """How far the kernel's clock is into a second when the patch comes; empty: by the seed."""
 
 
 class Interrupts(Struct, forbid_unknown_fields=True, frozen=True):
@@ -48,6 +52,17 @@ class Costs(Struct, forbid_unknown_fields=True, frozen=True):
     """Of one task's stack, word by word (Ksplice)."""
     stack_trace: str = "1us"
     """Of one task (kpatch)."""
+    gather: str = ""
+    """Until every CPU has been asked to stop, a distribution, drawn for each stop (Ksplice, kpatch).
+    Empty, here and below: no time."""
+    resume: str = ""
+    """From the end of a stop until who asked for it goes on, so (Ksplice, kpatch)."""
+    mark: str = ""
+    """Until every task is marked, a distribution (kGraft)."""
+    unmark: str = ""
+    """From the last look until all is as before, so (kGraft)."""
+    walk: str = "0us"
+    """Of one task's stack, while the machine runs (hybrid)."""
     redirect: str = "1ms"
     """Of one function, where functions are redirected one after the other (immediate)."""
     dead_words: float = 0.1
@@ -80,6 +95,8 @@ class Tasks(Struct, forbid_unknown_fields=True, frozen=True):
     count: int
     program: str
     kind: Literal["user", "kthread"] = "user"
+    start: str = ""
+    """When they begin, all of them; empty: spread over the time before the patch."""
 
 
 class Fleet(Struct, forbid_unknown_fields=True, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lpharness.simulation import codes, fields
 from lpharness.simulation.compiled import compiled
+from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import Machine, finish, move_all
 from lpharness.simulation.models import rules
@@ -22,8 +23,9 @@ def ask(m: Machine, now: int) -> None:
     m.g[codes.PARKED] = 0
     m.g[codes.STOP_ASKED_AT] = now
     m.tries[m.g[codes.TRIES], 0] = now
+    asked = now + int(m.g[codes.IPI]) + delay(m, int(m.g[codes.GATHER]))
     for cpu in range(m.g[codes.CPUS]):
-        push(m, now + int(m.g[codes.IPI]), codes.PARK, cpu)
+        push(m, asked, codes.PARK, cpu)
 
 
 @compiled
@@ -63,13 +65,14 @@ def release(m: Machine, now: int) -> None:
     m.tries[number, 2] = now
     m.g[codes.STOPPING] = 0
     m.g[codes.TRIES] = number + 1
+    goes_on = now + delay(m, int(m.g[codes.RESUME]))
     if m.g[codes.MAY_SWITCH]:
         move_all(m, now)
-        finish(m, codes.DONE, now)
+        finish(m, codes.DONE, goes_on)
     elif number + 1 == len(m.tries):
-        finish(m, codes.FAILED, now)
+        finish(m, codes.FAILED, goes_on)
     else:
-        push(m, now + rules.apart_ns(m), codes.WORK, 0)
+        push(m, goes_on + rules.apart_ns(m), codes.WORK, 0)
     for cpu in range(m.g[codes.CPUS]):
         _go_on(m, number, cpu, now)
 

@@ -38,10 +38,14 @@ def begin(m: Machine, now: int) -> None:
 
 @compiled
 def try_switch(m: Machine, task: int, now: int) -> bool:
-    """``klp_try_switch_task``: not while it runs, not with such a function on its stack."""
+    """``klp_try_switch_task``: not while it runs, not with such a function on its stack.
+
+    Whoever tries does so on CPU 0: what ran there has made way, and does not run.
+    """
     if m.context[task, fields.VERSION] == m.g[codes.TARGET]:
         return True
-    if m.cpu[m.context[task, fields.HOME], fields.CURRENT] == task or leaving_on_stack(m, task):
+    cpu = m.context[task, fields.HOME]
+    if (cpu > 0 and m.cpu[cpu, fields.CURRENT] == task) or leaving_on_stack(m, task):
         return False
     move(m, task, now)
     return True
@@ -68,7 +72,30 @@ def cond_resched(m: Machine, task: int, now: int) -> None:
 
 @compiled
 def work(m: Machine, now: int) -> None:
-    """``klp_transition_work_fn``: try, and again in a second."""
+    """``klp_transition_work_fn``: look at all tasks that have not moved.
+
+    That takes time, in which they go on and may move by themselves. They are all looked at when it
+    is over, the kernel looks at one after the other.
+    """
+    walk = int(m.g[codes.WALK]) * _not_moved(m)
+    if walk > 0:
+        push(m, now + walk, codes.WALKED, 0)
+    else:
+        tried(m, now)
+
+
+@compiled
+def _not_moved(m: Machine) -> int:
+    found = 0
+    for task in range(m.g[codes.TASKS]):
+        if m.context[task, fields.VERSION] != m.g[codes.TARGET]:
+            found += 1
+    return found
+
+
+@compiled
+def tried(m: Machine, now: int) -> None:
+    """The end of ``klp_try_complete_transition``: over, or again in a second."""
     if complete(m, now):
         return
     tries = int(m.g[codes.TRIES])
@@ -99,11 +126,15 @@ def complete(m: Machine, now: int) -> bool:
         if not try_switch(m, task, now):
             m.context[task, fields.BLOCKED_AT] = m.g[codes.TRIES] + 1
             done = False
-    for cpu in range(m.g[codes.CPUS]):  # an idle task that runs is woken, and moves in its loop
-        if m.cpu[cpu, fields.IRQ_END] == 0 or m.cpu[cpu, fields.CURRENT] >= 0:
+    for cpu in range(m.g[codes.CPUS]):
+        if m.context[idle_of(m, cpu), fields.VERSION] == m.g[codes.TARGET]:
+            continue
+        if cpu == 0 or m.cpu[cpu, fields.CURRENT] >= 0:
             move(m, idle_of(m, cpu), now)
-        elif m.context[idle_of(m, cpu), fields.VERSION] != m.g[codes.TARGET]:
-            done = False
+            continue
+        done = False  # it runs; it is woken, and moves in its loop: this try failed all the same
+        if m.cpu[cpu, fields.IRQ_END] == 0:
+            move(m, idle_of(m, cpu), now)
     if done:
         move_all(m, now)
         finish(m, codes.DONE, now)

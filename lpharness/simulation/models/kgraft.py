@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from lpharness.simulation import codes, fields
 from lpharness.simulation.compiled import compiled
+from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import Machine, finish, move, move_all
 from lpharness.simulation.waking import wake
@@ -29,7 +30,18 @@ def version_called(m: Machine, context: int) -> int:
 
 @compiled
 def begin(m: Machine, now: int) -> None:
-    """``kgr_modify_kernel``: ``kgr_handle_processes`` and ``kgr_handle_irqs``."""
+    """``kgr_modify_kernel``, which takes its time before a task is marked."""
+    marked_at = now + delay(m, int(m.g[codes.MARK]))
+    if marked_at > now:
+        push(m, marked_at, codes.WALKED, 0)
+    else:
+        mark_all(m, now)
+
+
+@compiled
+def mark_all(m: Machine, now: int) -> None:
+    """``kgr_handle_processes`` and ``kgr_handle_irqs``."""
+    m.g[codes.MARKED] = 1
     for task in range(m.g[codes.TASKS]):
         if not needs_lazy_migration(m, task):
             move(m, task, now)
@@ -53,13 +65,15 @@ def needs_lazy_migration(m: Machine, task: int) -> bool:
 @compiled
 def at_safe_point(m: Machine, task: int, now: int) -> None:
     """``kgr_task_safe``: at the border, both ways, and at a kthread's annotated points."""
-    move(m, task, now)
+    if m.g[codes.MARKED]:
+        move(m, task, now)
 
 
 @compiled
 def in_process_context(m: Machine, cpu: int) -> None:
     """``kgr_handle_irq_cpu``: work on each CPU lets its interrupts take the new code."""
-    m.cpu[cpu, fields.IRQ_VERSION] = m.g[codes.TARGET]
+    if m.g[codes.MARKED]:
+        m.cpu[cpu, fields.IRQ_VERSION] = m.g[codes.TARGET]
 
 
 @compiled
@@ -70,6 +84,8 @@ def work(m: Machine, now: int) -> None:
         if m.context[task, fields.VERSION] != m.g[codes.TARGET]:
             m.context[task, fields.BLOCKED_AT] = m.g[codes.TRIES] + 1
             marked += 1
+            if m.g[codes.WAKES] and m.context[task, fields.STATE] == codes.SLEEPING:
+                wake(m, task, now)  # by a signal that it never sees
     for cpu in range(m.g[codes.CPUS]):
         if m.cpu[cpu, fields.IRQ_VERSION] != m.g[codes.TARGET]:
             marked += 1
@@ -78,4 +94,4 @@ def work(m: Machine, now: int) -> None:
         push(m, now + 2_000_000_000, codes.WORK, 0)
         return
     move_all(m, now)
-    finish(m, codes.DONE, now)
+    finish(m, codes.DONE, now + delay(m, int(m.g[codes.UNMARK])))

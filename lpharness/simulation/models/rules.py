@@ -54,6 +54,15 @@ def work(m: Machine, now: int) -> None:
 
 
 @compiled
+def walked(m: Machine, now: int) -> None:
+    """Go on after a walk over all tasks that took time."""
+    if m.g[codes.MODEL] == codes.KGRAFT:
+        kgraft.mark_all(m, now)
+    else:
+        hybrid.tried(m, now)
+
+
+@compiled
 def check(m: Machine) -> int:
     """Look at all stacks of the stopped machine; return how many tasks were found in the way."""
     if m.g[codes.MODEL] == codes.KSPLICE:

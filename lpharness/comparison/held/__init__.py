@@ -1,0 +1,6 @@
+"""The same scenario measured and simulated, side by side. ``docs/held.md``."""
+
+from lpharness.comparison.held.hold import Held, hold
+from lpharness.comparison.held.rows import Row
+
+__all__ = ["Held", "Row", "hold"]
