@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from lpharness.cli.held import held
 from lpharness.cli.output import TerminalProgress, answers, print_json
 from lpharness.cli.run import Accelerator
+from lpharness.cli.tables import drawn
 
 if TYPE_CHECKING:
     from lpharness.cases.model import Case
     from lpharness.comparison import Comparison
-    from lpharness.comparison.tables import Table
     from lpharness.run.layout import Layout
 
 app = typer.Typer(
@@ -21,6 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Compare the consistency models: one patch, one kernel, one load, five answers.",
 )
+
+
+app.command()(held)
 
 
 @app.command()
@@ -182,7 +186,7 @@ def _print(comparison: Comparison, paths: dict[str, Path]) -> None:
     console = answers()
     for table in tables(comparison):
         console.print(Text(f"\n{table.title}", style="bold"))
-        console.print(_drawn(table))
+        console.print(drawn(table))
         console.print(Text(table.note, style="dim"))
     console.print()
     for row in comparison.rows:
@@ -193,16 +197,3 @@ def _print(comparison: Comparison, paths: dict[str, Path]) -> None:
         console.print(Text(f"✗ {row.model} on {row.kernel}: {what}", style="bold red"))
     for name, path in paths.items():
         console.print(f"{name:12} {path}", soft_wrap=True)
-
-
-def _drawn(table: Table) -> object:
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    drawn = Drawn(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for number, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if number < table.named else "right")
-    for number, row in enumerate(table.rows):
-        style = "red" if number in table.alarms else ""
-        drawn.add_row(*(Text(cell, style=style) for cell in row))
-    return drawn

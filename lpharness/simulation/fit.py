@@ -92,7 +92,9 @@ def fit(folder: Path, share: float = 1.0) -> Fitted:
     scenario = Scenario(
         name=f"{name.case}, {name.workload or 'no workload'}",
         about=f"fitted to a trial on {name.kernel}",
-        machine=Machine(cpus=_cpus(before), kernel=Kernel(resched_switches=not name.kernel.startswith("6.1."))),
+        machine=Machine(
+            cpus=_cpus(before), kernel=Kernel(resched_switches=not name.kernel.startswith("6.1."))
+        ),
         patch=Patch(functions=functions),
         tasks=groups,
     )

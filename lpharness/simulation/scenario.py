@@ -53,8 +53,8 @@ class Costs(Struct, forbid_unknown_fields=True, frozen=True):
     stack_trace: str = "1us"
     """Of one task (kpatch)."""
     gather: str = ""
-    """Until every CPU has been asked to stop, a distribution, drawn for each stop (Ksplice, kpatch).
-    Empty, here and below: no time."""
+    """Until every CPU has been asked to stop: a distribution, drawn for each stop (Ksplice,
+    kpatch). Empty, here and below: no time."""
     resume: str = ""
     """From the end of a stop until who asked for it goes on, so (Ksplice, kpatch)."""
     mark: str = ""

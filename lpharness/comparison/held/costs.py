@@ -14,6 +14,7 @@ from statistics import median
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lpharness.checks.transitions import due_transitions
 from lpharness.comparison.held.host import share_before, theft_before
 from lpharness.comparison.held.told import Sample, What
 from lpharness.comparison.held.trial import Name, Trial
@@ -96,9 +97,7 @@ def _with_steal(scenario: Scenario, trial: Trial, share: float | None) -> Scenar
     return _machine(scenario, replace(scenario.machine, steal=steal))
 
 
-def _cost(
-    what: What, name: Name, here: float | None, samples: Sequence[Sample]
-) -> Cost | None:
+def _cost(what: What, name: Name, here: float | None, samples: Sequence[Sample]) -> Cost | None:
     allowed = [
         s for s in samples
         if s.what == what
@@ -106,13 +105,13 @@ def _cost(
         and not (s.name == name and s.direction == "patching")
         and (what != "check" or s.name.model == name.model)
     ]  # fmt: skip
+    patching = [sample for sample in allowed if sample.direction == "patching"]
     tiers = (
-        ("the same load, another model", lambda s: s.direction == "patching" and _same(s, name)),
-        ("other loads", lambda s: s.direction == "patching"),
-        ("unpatching", lambda s: True),
+        ("the same load, another model", [s for s in patching if _same(s, name)]),
+        ("other loads", patching),
+        ("unpatching", allowed),
     )
-    for source, fits in tiers:
-        chosen = [sample for sample in allowed if fits(sample)]
+    for source, chosen in tiers:
         if chosen:
             values = sorted(_scaled(sample, here) for sample in chosen)
             return Cost(what, tuple(values), f"{source}, {len(values)}")
@@ -142,9 +141,7 @@ def _given(scenario: Scenario, trial: Trial, cost: Cost) -> Scenario:
     spread = [_ns(value) for value in (cost.values if len(cost.values) > 1 else cost.values * 2)]
     costs = replace(machine.costs, **{cost.what: f"fitted {cost.what}"})
     named = {**scenario.distributions, cost.what: spread}
-    return _machine(
-        replace(scenario, distributions=named), replace(machine, costs=costs)
-    )
+    return _machine(replace(scenario, distributions=named), replace(machine, costs=costs))
 
 
 def _machine(scenario: Scenario, machine: Machine) -> Scenario:
@@ -176,8 +173,6 @@ def _phase(scenario: Scenario, trial: Trial, cost: Cost) -> Scenario:
 
 
 def _began_ns(trial: Trial) -> int | None:
-    from lpharness.checks.transitions import due_transitions
-
     for transition in due_transitions(trial.recording):
         if transition.direction == "patching" and transition.began is not None:
             return transition.began[1].guest_ns

@@ -55,8 +55,7 @@ def hold(
     samples = told(trials)
     fitted = [_fitted(trial) for trial in trials]
     costed = [
-        with_costs(its.scenario, trial, samples)
-        for its, trial in zip(fitted, trials, strict=True)
+        with_costs(its.scenario, trial, samples) for its, trial in zip(fitted, trials, strict=True)
     ]
     jobs = [
         Job(each.scenario, trial.name.model, number)
@@ -70,7 +69,8 @@ def hold(
     parts = _parts(found, simulations)
     whole = list(zip(trials, fitted, costed, parts, strict=True))
     rows = [
-        _row(list(group), samples) for _, group in itertools.groupby(whole, key=lambda it: it[0].name)
+        _row(list(group), samples)
+        for _, group in itertools.groupby(whole, key=lambda it: it[0].name)
     ]
     accelerators = tuple(sorted({trial.measured.accelerator for trial in trials}))
     return Held(rows=tuple(rows), simulations=simulations, seed=seed, accelerators=accelerators)

@@ -22,11 +22,18 @@ def reasons(row: Row, own: Sequence[Sample]) -> tuple[str, ...]:
     """Return why a row does not agree; nothing if it does.
 
     Args:
+        row: without reasons.
         own: what the row's own trials told of the work: not in the simulation, but here.
     """
     if row.agrees:
         return ()
-    found = [*_failures(row), *_tries(row), *_work(row, own), *_scatter(row.measured), *_no_cost(row)]
+    found = [
+        *_failures(row),
+        *_tries(row),
+        *_work(row, own),
+        *_scatter(row.measured),
+        *_no_cost(row),
+    ]
     return tuple(found) or ("not known",)
 
 

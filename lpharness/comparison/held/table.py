@@ -73,25 +73,15 @@ def page(held: Held, made: str, date: str) -> str:
         date: of the making.
     """
     accelerators = " and ".join(held.accelerators) or "unknown"
-    lines = [
-        "# Simulated against measured",
-        "",
-        f"Made {date} by `{made}`, from {sum(row.measured.count for row in held.rows)} trials "
-        f"(accelerator: {accelerators}), {held.simulations} simulations of each; "
-        "[held.md](held.md) says how. "
-        f"{summary(held)}.",
-        "",
-        markdown(table(held)),
-        "## Why not",
-        "",
-        *_why(held.rows),
-        "",
-        "## Where the costs are from",
-        "",
-        *_costs(held.rows),
-        "",
-    ]
-    return "\n".join(lines)
+    trials = sum(row.measured.count for row in held.rows)
+    how = (
+        f"Made {date} by `{made}`, from {trials} trials (accelerator: {accelerators}), "
+        f"{held.simulations} simulations of each; [held.md](held.md) says how. {summary(held)}."
+    )
+    parts = ["# Simulated against measured", how, markdown(table(held)).rstrip()]
+    parts += ["## Why not", "\n".join(_why(held.rows))]
+    parts += ["## Where the costs are from", "\n".join(_costs(held.rows)), ""]
+    return "\n\n".join(parts).rstrip() + "\n"
 
 
 def _why(rows: Sequence[Row]) -> list[str]:
@@ -103,11 +93,8 @@ def _why(rows: Sequence[Row]) -> list[str]:
 
 
 def _costs(rows: Sequence[Row]) -> list[str]:
-    lines = ["| workload | model | cost | median | from |", "|---|---|---|--:|---|"]
-    for row in rows:
-        for cost in row.costs:
-            lines.append(
-                f"| {row.name.workload} | {row.name.model} | {cost.what} | {cost.shown} | "
-                f"{cost.source} |"
-            )
-    return lines
+    return ["| workload | model | cost | median | from |", "|---|---|---|--:|---|"] + [
+        f"| {row.name.workload} | {row.name.model} | {cost.what} | {cost.shown} | {cost.source} |"
+        for row in rows
+        for cost in row.costs
+    ]

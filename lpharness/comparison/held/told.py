@@ -16,9 +16,7 @@ from lpharness.comparison.held.trial import Name, Trial
 from lpharness.comparison.looks import tries
 from lpharness.timeline.events import ModelTried, TasksSampled
 
-What = Literal[
-    "gather", "resume", "check", "redirect", "mark", "unmark", "walk", "phase", "asleep"
-]
+What = Literal["gather", "resume", "check", "redirect", "mark", "unmark", "walk", "phase", "asleep"]
 AT_FIRST_S = 0.7
 """A hybrid transition that took less was over at its first try: the next comes after 0.75 s."""
 _SECOND_TRY_S = 2.0
@@ -77,9 +75,7 @@ def _stops(looks: Sequence[ModelTried]) -> Iterator[tuple[What, float]]:
                 yield "check", (look.stop_ended_ns - look.stop_began_ns) / look.tasks / 1e9
 
 
-def _marking(
-    transition: Transition, looks: Sequence[ModelTried]
-) -> Iterator[tuple[What, float]]:
+def _marking(transition: Transition, looks: Sequence[ModelTried]) -> Iterator[tuple[What, float]]:
     if not looks or transition.began is None:
         return
     first, last = looks[0], looks[-1]
