@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -125,5 +126,12 @@ def test_the_container_has_what_lpharness_needs_to_run() -> None:
     install = re.search(r"--no-install-recommends\s+(.*?)&&", joined)
     assert install is not None
     assert install[1].split() == running
-    for source in re.findall(r"^COPY (.*) \S+$", joined, re.MULTILINE):
-        assert all((TOP / path).exists() for path in source.split())
+    copied = {
+        path
+        for source in re.findall(r"^COPY (.*) \S+$", joined, re.MULTILINE)
+        for path in source.split()
+    }
+    assert all((TOP / path).exists() for path in copied)
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert copied >= {*wheel["force-include"], "lpharness", "pyproject.toml", "README.md"}
