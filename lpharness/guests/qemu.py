@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from lpharness.base.architecture import architecture
 from lpharness.base.cache import Cache
 from lpharness.base.closing import Closing
 from lpharness.base.deadline import Deadline
@@ -160,8 +161,9 @@ class QemuBackend:
         choice = self.accelerator(spec)
         # Of each step: another process may be making the snapshot, for minutes.
         began, seconds = time.monotonic(), deadline.remaining()
-        why = "a fresh boot was asked for"
-        if not fresh:
+        unfit = architecture(spec.kernel.arch).no_snapshots
+        why = "a fresh boot was asked for" if fresh else unfit
+        if not fresh and not unfit:
             try:
                 machine, note = self._restored(spec, choice.name, console_log, seconds)
                 return self._guest(spec, machine, choice, began, how="restore", why=note)

@@ -14,6 +14,7 @@ from lpharness.base.architecture import (
     of_elf,
     require_everything,
 )
+from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError, InputError
 from lpharness.cases.model import Function
 from lpharness.engine.asserted import in_kernel
@@ -23,6 +24,7 @@ from lpharness.engine.tracing import body_offset
 from lpharness.guests import qemu_command
 from lpharness.guests.accelerator import choose
 from lpharness.guests.contract import GuestSpec
+from lpharness.guests.qemu import QemuBackend
 from lpharness.images import busybox
 from lpharness.images.model import Image
 from lpharness.images.programs import compile_program
@@ -205,10 +207,28 @@ def test_a_guests_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = GuestSpec(kernel=KERNEL, image=IMAGE)
     words = qemu_command.command(spec, "tcg", qemu_command.PASTED)
     assert words[0] == "/usr/bin/qemu-system-ppc64"
-    assert words[words.index("-machine") + 1].startswith("pseries,memory-backend=ram")
+    assert words[words.index("-machine") + 1].startswith("pseries,")
     assert words[words.index("-append") + 1] == "console=hvc0 panic=-1"
     assert "i6300esb" not in words
     assert choose(spec, None).name == "tcg"  # type: ignore[arg-type]
+
+
+def test_its_guests_are_booted_and_not_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: `sleep 0.3` never came back in a guest that was restored."""
+    booted = only_told(monkeypatch)
+    spec = GuestSpec(kernel=KERNEL, image=IMAGE)
+    guest = QemuBackend(None).start(spec, deadline=Deadline.never())
+    assert guest == ("boot", architecture("ppc64el").no_snapshots)
+    assert booted == [spec]
+
+
+def only_told(monkeypatch: pytest.MonkeyPatch) -> list[GuestSpec]:
+    """Have the backend tell how it would start a guest, and return which it boots."""
+    booted: list[GuestSpec] = []
+    monkeypatch.setattr("lpharness.guests.qemu.check_files", lambda _: None)
+    monkeypatch.setattr(QemuBackend, "_booted", lambda _, spec, *__: booted.append(spec))
+    monkeypatch.setattr(QemuBackend, "_guest", lambda *_, how, why: (how, why))
+    return booted
 
 
 def test_kvm_is_for_the_hosts_own_architecture() -> None:
