@@ -53,6 +53,18 @@ def test_found_downloaded_unpacked(served: Served, cache: Cache) -> None:
     assert package.origin == f"{served.url} bookworm/main"
 
 
+def test_each_architecture_has_an_index_of_its_own(served: Served, cache: Cache) -> None:
+    make_deb(served.pool, "tool", "1.0-1", arch="amd64")
+    make_deb(served.pool, "tool", "1.0-2", arch="ppc64el")
+    make_deb(served.pool, "data", "1.0-3", arch="all")
+    served.publish(archs=("amd64", "ppc64el"))
+    for arch, version in (("ppc64el", "1.0-2"), ("amd64", "1.0-1")):
+        archive = Archive(cache, arch=arch)
+        found = [(package.version, package.arch) for package in archive.find("*")]
+        assert found == [("1.0-3", "all"), (version, arch)]
+    assert len(list(cache.root.glob("apt/*/index.sqlite"))) == 2
+
+
 def test_a_fresh_index_is_not_asked_for_again(served: Served, cache: Cache) -> None:
     make_deb(served.pool, "tool")
     served.publish()

@@ -63,8 +63,11 @@ class Served:
     def pool(self) -> Path:
         return self.root / "pool"
 
-    def publish(self, *, origin: str = "Debian", extra: str = "", suite: str = "bookworm") -> None:
-        """Write indices of what is in the pool now."""
+    def publish(
+        self, *, origin: str = "Debian", extra: str = "", suite: str = "bookworm",
+        archs: tuple[str, ...] = ("amd64",),
+    ) -> None:  # fmt: skip
+        """Write indices of what is in the pool now, for each architecture the same."""
         stanzas = []
         for deb in sorted(self.pool.glob("*.deb")):
             digest = hashlib.sha256(deb.read_bytes()).hexdigest()
@@ -73,14 +76,16 @@ class Served:
                 f"SHA256: {digest}\n"
             )
         text = "\n".join(stanzas).encode()
-        index = self.root / f"dists/{suite}/main/binary-amd64/Packages"
-        index.parent.mkdir(parents=True, exist_ok=True)
-        index.write_bytes(text)
+        names = [f"main/binary-{arch}/Packages" for arch in archs]
+        for index in (self.root / "dists" / suite / name for name in names):
+            index.parent.mkdir(parents=True, exist_ok=True)
+            index.write_bytes(text)
+        digest = hashlib.sha256(text).hexdigest()
         (self.root / f"dists/{suite}/Release").write_text(
             f"Origin: {origin}\nSuite: {suite}\nCodename: {suite}\n{extra}"
-            "Date: Wed, 03 Jan 2024 00:00:00 UTC\nArchitectures: amd64\nComponents: main\n"
-            f"SHA256:\n {hashlib.sha256(text).hexdigest()} {len(text)} "
-            "main/binary-amd64/Packages\n"
+            f"Date: Wed, 03 Jan 2024 00:00:00 UTC\nArchitectures: {' '.join(archs)}\n"
+            "Components: main\nSHA256:\n"
+            + "".join(f" {digest} {len(text)} {name}\n" for name in names)
         )
 
     def asked_for(self, part: str) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from lpharness.base.architecture import (
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError, InputError
 from lpharness.cases.model import Function
+from lpharness.console.classifier import classify_text
 from lpharness.engine.asserted import in_kernel
 from lpharness.engine.build import module_of_diff
 from lpharness.engine.compiler import find_compiler
@@ -276,3 +277,12 @@ def test_applets_are_asked_of_a_busybox_that_runs_here(tmp_path: Path) -> None:
     busybox.place(tree, applets=True, runs_here=own)
     assert tree.entries["usr/bin/awk"] == Symlink("/lph/busybox")
     assert tree.entries["lph/busybox"] == File(foreign, 0o755)
+
+
+def test_a_ppc64el_kernels_trouble_is_told_by_its_name() -> None:
+    text = (
+        "[   28.272452] BUG: Kernel NULL pointer dereference on read at 0x00000000\n"
+        "[   28.272983] Oops: Kernel access of bad area, sig: 11 [#1]\n"
+    )
+    found = [(finding.name, finding.severity) for finding in classify_text(text)]
+    assert found[0] == ("page-fault", "fatal")

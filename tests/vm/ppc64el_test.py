@@ -24,6 +24,7 @@ from lpharness.run.prepare import Refused, plan_run
 from lpharness.run.request import Request
 
 KERNEL = "built:6.1-small-ppc64el"
+FAULTS = Path(__file__).parents[1] / "faults"
 pytestmark = PROFILES_ONLY
 
 
@@ -43,6 +44,13 @@ def test_a_module_is_made_for_it() -> None:
 @pytest.mark.parametrize("name", ["cmdline", "hot-syscall"])
 def test_a_case_passes(name: str, tmp_path: Path) -> None:
     expect_pass(tried(name, KERNEL, tmp_path / "run"))
+
+
+def test_an_oops_in_the_new_function_is_told(tmp_path: Path) -> None:
+    (trial,) = tried(FAULTS / "crash/oops", KERNEL, tmp_path / "run")
+    (healthy,) = [check for check in trial.checks if check.check == "healthy"]
+    assert trial.verdict is Verdict.FAIL
+    assert "page-fault: BUG: Kernel NULL pointer dereference" in healthy.summary
 
 
 @pytest.mark.parametrize(
