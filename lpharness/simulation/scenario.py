@@ -58,7 +58,7 @@ class Costs(Struct, forbid_unknown_fields=True, frozen=True):
     resume: str = ""
     """From the end of a stop until who asked for it goes on, so (Ksplice, kpatch)."""
     mark: str = ""
-    """Until every task is marked, a distribution (kGraft)."""
+    """Until every task is marked, a distribution (kGraft, hybrid)."""
     unmark: str = ""
     """From the last look until all is as before, so (kGraft)."""
     walk: str = "0us"

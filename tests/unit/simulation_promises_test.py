@@ -24,6 +24,7 @@ from lpharness.simulation.simulate import simulate
 
 _DURATIONS = st.sampled_from(["3ms", "uniform 1ms 40ms", "exponential 25ms"])
 _FUNCTIONS = st.sampled_from(["first", "second", "other"])
+_WORK = st.sampled_from(["", "2ms", "exponential 30ms"])
 _MODELS = st.sampled_from(codes.MODELS)
 _QUICK = settings(
     max_examples=25,
@@ -82,10 +83,18 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 slice="25ms",
                 preemption=draw(st.sampled_from(["voluntary", "full"])),
                 resched_switches=draw(st.booleans()),
+                kgraft_wakes=draw(st.booleans()),
             ),
             interrupts=draw(st.none() | st.just(interrupts)),
             steal=draw(st.none() | st.just(steal)),
-            costs=support.small().machine.costs,
+            costs=replace(
+                support.small().machine.costs,
+                gather=draw(_WORK),
+                resume=draw(_WORK),
+                mark=draw(_WORK),
+                unmark=draw(_WORK),
+                walk=draw(st.sampled_from(["0us", "100us", "4ms"])),
+            ),
         ),
         patch=Patch(functions=draw(st.sampled_from([["first"], ["first", "second"]]))),
         tasks=groups,

@@ -64,7 +64,7 @@ _OF: dict[str, tuple[What, ...]] = {
     "ksplice": ("gather", "resume", "check"),
     "kpatch": ("gather", "resume", "check"),
     "kgraft": ("mark", "unmark", "asleep"),
-    "hybrid": ("walk", "phase"),
+    "hybrid": ("mark", "walk", "phase"),
 }
 
 
@@ -75,7 +75,8 @@ def with_costs(scenario: Scenario, trial: Trial, samples: Sequence[Sample]) -> C
         scenario = _with_steal(scenario, trial, here)
     known, missing = [], []
     for what in _OF[trial.name.model]:
-        cost = _cost(what, trial.name, here, samples)
+        stolen = what == "walk" and scenario.machine.steal is not None
+        cost = _cost(what, trial.name, 1.0 if stolen else here, samples)
         if cost is None:
             missing.append(what)
         else:
@@ -103,7 +104,7 @@ def _cost(what: What, name: Name, here: float | None, samples: Sequence[Sample])
         if s.what == what
         and s.name.kernel == name.kernel
         and not (s.name == name and s.direction == "patching")
-        and (what != "check" or s.name.model == name.model)
+        and (what not in ("check", "mark") or s.name.model == name.model)
     ]  # fmt: skip
     patching = [sample for sample in allowed if sample.direction == "patching"]
     tiers = (

@@ -14,7 +14,7 @@ from lpharness.checks.transitions import Direction, Transition, due_transitions
 from lpharness.comparison.held.host import share_around
 from lpharness.comparison.held.trial import Name, Trial
 from lpharness.comparison.looks import tries
-from lpharness.timeline.events import ModelTried, TasksSampled
+from lpharness.timeline.events import ModelTried
 
 What = Literal["gather", "resume", "check", "redirect", "mark", "unmark", "walk", "phase", "asleep"]
 AT_FIRST_S = 0.7
@@ -54,15 +54,25 @@ def _values(trial: Trial, transition: Transition) -> Iterator[tuple[What, float]
     looks = tries(trial.recording, transition)
     if model in ("ksplice", "kpatch"):
         yield from _stops(looks)
+        if model == "kpatch":
+            yield from _walks(looks)
     elif model == "kgraft":
         yield from _marking(transition, looks)
-    elif transition.seconds is None:
-        return
-    elif model == "immediate":
+    elif model == "immediate" and transition.seconds is not None:
         yield "redirect", transition.seconds / max(1, len(trial.recording.functions))
-    elif transition.seconds < AT_FIRST_S:
-        yield "walk", transition.seconds / _tasks(trial)
-    elif transition.seconds < _SECOND_TRY_S and transition.completed is not None:
+    elif model == "hybrid":
+        yield from _walking(trial, transition)
+
+
+def _walking(trial: Trial, transition: Transition) -> Iterator[tuple[What, float]]:
+    """How long the kernel takes to mark its tasks shows when the first of them moves itself."""
+    crossing = trial.crossing(transition.direction)
+    marked = min((m.at_s for m in crossing.moves if m.seen), default=None) if crossing else None
+    if marked is not None and marked < AT_FIRST_S:
+        yield "mark", marked
+    if transition.seconds is None or transition.completed is None:
+        return
+    if AT_FIRST_S <= transition.seconds < _SECOND_TRY_S:
         yield "phase", (transition.completed[1].guest_ns or 0) % 1_000_000_000 / 1e9
 
 
@@ -75,6 +85,17 @@ def _stops(looks: Sequence[ModelTried]) -> Iterator[tuple[What, float]]:
                 yield "check", (look.stop_ended_ns - look.stop_began_ns) / look.tasks / 1e9
 
 
+def _walks(looks: Sequence[ModelTried]) -> Iterator[tuple[What, float]]:
+    """How long it takes to walk a task's stack, told by who walks all while nobody else runs.
+
+    The hybrid walks with the same unwinder. Its own transitions do not tell: those that were over
+    at the first try are those in which the walk took long enough for the other CPUs' tasks to move.
+    """
+    for look in looks:
+        if look.stop_began_ns and look.tasks and not look.blocked:
+            yield "walk", (look.stop_ended_ns - look.stop_began_ns) / look.tasks / 1e9
+
+
 def _marking(transition: Transition, looks: Sequence[ModelTried]) -> Iterator[tuple[What, float]]:
     if not looks or transition.began is None:
         return
@@ -85,8 +106,3 @@ def _marking(transition: Transition, looks: Sequence[ModelTried]) -> Iterator[tu
         yield "unmark", max(0, (transition.completed[1].guest_ns or 0) - last.guest_ns) / 1e9
     asleep = [b for b in first.blockers if b.state == "S" and not b.kthread and b.pid]
     yield "asleep", float(len(asleep))
-
-
-def _tasks(trial: Trial) -> int:
-    counts = [e.unpatched + e.patched for _, e in trial.recording.of(TasksSampled)]
-    return max(counts, default=1) or 1

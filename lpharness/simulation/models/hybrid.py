@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lpharness.simulation import codes, fields
 from lpharness.simulation.compiled import compiled
+from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import (
     Machine,
@@ -31,9 +32,25 @@ def version_called(m: Machine, under: int) -> int:
 
 @compiled
 def begin(m: Machine, now: int) -> None:
-    """``klp_start_transition`` and the first ``klp_try_complete_transition``."""
+    """``klp_start_transition``, which says so on the console before it marks the tasks."""
     m.g[codes.TRIES] = 0
-    work(m, now)
+    marked_at = now + delay(m, int(m.g[codes.MARK]))
+    if marked_at > now:
+        push(m, marked_at, codes.WALKED, 0)
+    else:
+        walked(m, now)
+
+
+@compiled
+def walked(m: Machine, now: int) -> None:
+    """All tasks are marked: try for the first time. Or some of them have been looked at."""
+    if not m.g[codes.MARKED]:
+        m.g[codes.MARKED] = 1
+        work(m, now)
+    elif m.cpu[0, fields.STOLEN_UNTIL] > now:  # whoever looks runs there
+        push(m, int(m.cpu[0, fields.STOLEN_UNTIL]), codes.WALKED, 0)
+    else:
+        _look_at_some(m, now)
 
 
 @compiled
@@ -54,49 +71,69 @@ def try_switch(m: Machine, task: int, now: int) -> bool:
 @compiled
 def exit_to_user(m: Machine, task: int, now: int) -> None:
     """``exit_to_user_mode_loop``: ``klp_update_patch_state``; no patched function can be below."""
-    move(m, task, now)
+    if m.g[codes.MARKED]:
+        move(m, task, now)
 
 
 @compiled
 def idle_loop(m: Machine, cpu: int, now: int) -> None:
     """``do_idle``: ``klp_update_patch_state``."""
-    move(m, idle_of(m, cpu), now)
+    if m.g[codes.MARKED]:
+        move(m, idle_of(m, cpu), now)
 
 
 @compiled
 def cond_resched(m: Machine, task: int, now: int) -> None:
     """``klp_sched_try_switch`` (6.12, not 6.1): a task looks at its own stack."""
-    if m.g[codes.RESCHED_SWITCHES] and not leaving_on_stack(m, task):
+    if m.g[codes.RESCHED_SWITCHES] and m.g[codes.MARKED] and not leaving_on_stack(m, task):
         move(m, task, now)
 
 
 @compiled
 def work(m: Machine, now: int) -> None:
-    """``klp_transition_work_fn``: look at all tasks that have not moved.
+    """``klp_transition_work_fn``: look at all tasks, one after the other, and try again if need be.
 
-    That takes time, in which they go on and may move by themselves. They are all looked at when it
-    is over, the kernel looks at one after the other.
+    Each look takes time, in which other tasks go on and may move by themselves.
     """
-    walk = int(m.g[codes.WALK]) * _not_moved(m)
-    if walk > 0:
-        push(m, now + walk, codes.WALKED, 0)
-    else:
-        tried(m, now)
+    if m.g[codes.WALK] == 0:
+        tried(m, complete(m, now), now)
+        return
+    m.g[codes.WALK_TO] = 0
+    m.g[codes.WALK_CLEAN] = 1
+    _walk_on(m, now)
+
+
+PIECE_NS = 250_000
+"""A walk goes on in pieces so long: what is looked at together is looked at when all of it was."""
 
 
 @compiled
-def _not_moved(m: Machine) -> int:
-    found = 0
-    for task in range(m.g[codes.TASKS]):
+def _walk_on(m: Machine, now: int) -> None:
+    """Take the next tasks; who has moved takes no time."""
+    most, found, task = max(1, PIECE_NS // int(m.g[codes.WALK])), 0, int(m.g[codes.WALK_TO])
+    m.g[codes.WALK_FROM] = task
+    while task < m.g[codes.TASKS] and found < most:
         if m.context[task, fields.VERSION] != m.g[codes.TARGET]:
             found += 1
-    return found
+        task += 1
+    m.g[codes.WALK_TO] = task
+    push(m, now + found * int(m.g[codes.WALK]), codes.WALKED, 0)
 
 
 @compiled
-def tried(m: Machine, now: int) -> None:
+def _look_at_some(m: Machine, now: int) -> None:
+    if not look_at(m, int(m.g[codes.WALK_FROM]), int(m.g[codes.WALK_TO]), now):
+        m.g[codes.WALK_CLEAN] = 0
+    if m.g[codes.WALK_TO] < m.g[codes.TASKS]:
+        _walk_on(m, now)
+    else:
+        tried(m, end_look(m, m.g[codes.WALK_CLEAN] == 1, now), now)
+
+
+@compiled
+def tried(m: Machine, done: bool, now: int) -> None:
     """The end of ``klp_try_complete_transition``: over, or again in a second."""
-    if complete(m, now):
+    if done:
         return
     tries = int(m.g[codes.TRIES])
     if tries > 0 and tries % 15 == 0:
@@ -120,25 +157,37 @@ def next_try(m: Machine, now: int) -> int:
 
 @compiled
 def complete(m: Machine, now: int) -> bool:
-    """``klp_try_complete_transition``: return whether every task has moved, and then end it."""
-    done = True
-    for task in range(m.g[codes.TASKS]):
+    """``klp_try_complete_transition`` in no time: return whether every task has moved."""
+    return end_look(m, look_at(m, 0, int(m.g[codes.TASKS]), now), now)
+
+
+@compiled
+def look_at(m: Machine, first: int, end: int, now: int) -> bool:
+    """Try to switch some tasks; return whether nobody of them is in the way."""
+    clean = True
+    for task in range(first, end):
         if not try_switch(m, task, now):
             m.context[task, fields.BLOCKED_AT] = m.g[codes.TRIES] + 1
-            done = False
+            clean = False
+    return clean
+
+
+@compiled
+def end_look(m: Machine, clean: bool, now: int) -> bool:
+    """Look at the idle tasks, and end the transition if nobody was in the way."""
     for cpu in range(m.g[codes.CPUS]):
         if m.context[idle_of(m, cpu), fields.VERSION] == m.g[codes.TARGET]:
             continue
         if cpu == 0 or m.cpu[cpu, fields.CURRENT] >= 0:
             move(m, idle_of(m, cpu), now)
             continue
-        done = False  # it runs; it is woken, and moves in its loop: this try failed all the same
+        clean = False  # it runs; it is woken, and moves in its loop: this try failed all the same
         if m.cpu[cpu, fields.IRQ_END] == 0:
             move(m, idle_of(m, cpu), now)
-    if done:
+    if clean:
         move_all(m, now)
         finish(m, codes.DONE, now)
-    return done
+    return clean
 
 
 @compiled
@@ -160,4 +209,5 @@ def reverse(m: Machine, now: int) -> None:
     """
     m.g[codes.TARGET] = 1 - m.g[codes.TARGET]
     m.g[codes.TRIES] = 0
+    m.g[codes.WALK_CLEAN] = 0  # a look that is under way was at who had to go the other way
     complete(m, now)

@@ -55,11 +55,11 @@ def work(m: Machine, now: int) -> None:
 
 @compiled
 def walked(m: Machine, now: int) -> None:
-    """Go on after a walk over all tasks that took time."""
+    """Go on after work that took time: marking all tasks, or looking at some."""
     if m.g[codes.MODEL] == codes.KGRAFT:
         kgraft.mark_all(m, now)
     else:
-        hybrid.tried(m, now)
+        hybrid.walked(m, now)
 
 
 @compiled
