@@ -60,7 +60,7 @@ def _hold(folders: Sequence[Path], repeat: int, seed: int, jobs: int) -> Held:
 
     progress = TerminalProgress()
     with progress.step("holding simulations against trials") as step:
-        return hold(folders, repeat, seed, jobs, simulated=step.update)
+        return hold(folders, repeat, seed, jobs, read=step.update, simulated=step.update)
 
 
 def _page(found: Held, folders: Sequence[Path], repeat: int, seed: int) -> str:
