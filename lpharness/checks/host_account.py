@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from lpharness.checks.contract import Recording
-from lpharness.timeline.events import ClockRead, HostShare
+from lpharness.timeline.events import ClockRead, HeartbeatBegan, HostShare
 
 
 class HostAccount:
@@ -20,6 +20,8 @@ class HostAccount:
         shares = [event for _, event in recording.of(HostShare)]
         self._shares = sorted(shares, key=lambda share: share.host_ns)
         self._moments = [share.host_ns for share in self._shares]
+        beating = next((event for _, event in recording.of(HeartbeatBegan)), None)
+        self._cpus = len(beating.cpus) if beating else 0
 
     def waited(self, begin_ns: int, end_ns: int) -> int | None:
         """Return how long the guest's threads could have run and did not, in some guest time.
@@ -40,6 +42,19 @@ class HostAccount:
         """Return how long the guest's threads ran in some guest time; ``None`` as `waited`."""
         span = self._span(begin_ns, end_ns)
         return None if span is None else span[1].run_ns - span[0].run_ns
+
+    def given(self, begin_ns: int, end_ns: int) -> int | None:
+        """Return how much of some guest time the host gave to the guest, 1 ns at least.
+
+        What its threads ran, spread over its CPUs, it had for certain, though some thread of its
+        may have waited all the time; ``None`` as `waited`.
+        """
+        waited, ran = self.waited(begin_ns, end_ns), self.ran(begin_ns, end_ns)
+        if waited is None or ran is None:
+            return None
+        passed = end_ns - begin_ns
+        had = min(ran // self._cpus, passed) if self._cpus else 0
+        return max(passed - waited, had, 1)
 
     def _span(self, begin_ns: int, end_ns: int) -> tuple[HostShare, HostShare] | None:
         if not self._clocks:

@@ -19,7 +19,7 @@ _FEW = 100
 """Fewer operations than these before the patch are no measure of anything."""
 _SHORTEST_NS = 400_000_000
 """Half of so long a time is no measure either."""
-_LEAST_SHARE = 0.1
+_LEAST_SHARE = 0.02
 """What the host left the guest of a time, at least: its account may say too much."""
 
 At = tuple[int, WorkloadSample]
@@ -88,10 +88,10 @@ def _pace(reports: Sequence[At], account: HostAccount) -> float | None:
     if not done or max(stamps) == min(stamps):
         return None
     passed = max(stamps) - min(stamps)
-    waited = account.waited(min(stamps), max(stamps))
-    if waited is None:
+    given = account.given(min(stamps), max(stamps))
+    if given is None:
         return None
-    given = max(passed - waited, _LEAST_SHARE * passed)
+    given = max(given, round(_LEAST_SHARE * passed))
     return sum(done.values()) * 1e9 / given
 
 

@@ -19,7 +19,6 @@ from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import (
     ActionTaken,
     Blocker,
-    HeartbeatBegan,
     ModelTried,
     ModuleLoadTried,
     Phase,
@@ -146,13 +145,10 @@ def _own(recording: Recording, transition: Transition, seconds: float) -> float:
     if begin is None:
         return seconds
     account, end = HostAccount(recording), begin + round(seconds * 1e9)
-    waited = account.waited(begin, end)
-    if waited is None:
-        waited = account.waited_at_least(begin, end)
-    beating = next((event for _, event in recording.of(HeartbeatBegan)), None)
-    ran = account.ran(begin, end) if beating else None
-    had = min(ran / 1e9 / len(beating.cpus), seconds) if beating and ran is not None else 0.0
-    return max(seconds - waited / 1e9, had)
+    given = account.given(begin, end)
+    if given is None:
+        return max(seconds - account.waited_at_least(begin, end) / 1e9, 0.0)
+    return given / 1e9
 
 
 def _told(seconds: float, own: float) -> str:

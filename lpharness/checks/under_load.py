@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lpharness.checks.contract import Recording
+from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.pace import judge_pace
 from lpharness.checks.story import Story
@@ -194,15 +195,35 @@ def _time(at: At) -> int:
     return at[1].guest_ns if at[1].guest_ns is not None else at[1].host_ns
 
 
-def _rate(workers: Workers, first_half: bool | None = None) -> float | None:
-    """Return all workers' operations per second in a window (or in one half of it)."""
+def _given_rate(
+    workers: Workers, account: HostAccount, first_half: bool | None = None
+) -> float | None:
+    """Return the rate for each second that the host gave the guest, where the host tells."""
+    rate, stretch = _rate(workers, first_half), _stretch(workers, first_half)
+    given = account.given(*stretch) if stretch else None
+    if rate is None or stretch is None or given is None:
+        return rate
+    return rate * (stretch[1] - stretch[0]) / given
+
+
+def _stretch(workers: Workers, first_half: bool | None) -> tuple[int, int] | None:
+    """Return a window's begin and end, or those of one half of it."""
     stamps = [_time(at) for reports in workers.values() for at in reports]
     if not stamps:
         return None
     begin, end = min(stamps), max(stamps)
     middle = (begin + end) // 2
-    if first_half is not None:
-        begin, end = (begin, middle) if first_half else (middle, end)
+    if first_half is None:
+        return begin, end
+    return (begin, middle) if first_half else (middle, end)
+
+
+def _rate(workers: Workers, first_half: bool | None = None) -> float | None:
+    """Return all workers' operations per second in a window (or in one half of it)."""
+    stretch = _stretch(workers, first_half)
+    if stretch is None:
+        return None
+    begin, end = stretch
     total = 0.0
     measured = False
     for reports in workers.values():
@@ -220,13 +241,13 @@ def _span(workers: Workers) -> int:
 
 
 def _judge_throughput(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
-    """A slower guest is told, not blamed, unless it is gross and lasts."""
-    limits = bounds(story.recording.accelerator)
+    """A slower guest is told, not blamed, unless it is gross, lasts, and not the host's doing."""
+    limits, account = bounds(story.recording.accelerator), HostAccount(story.recording)
     rates = {window: _rate(reports) for window, reports in windows.items()}
     said = ", ".join(f"{window} {_per_second(rate)}" for window, rate in rates.items())
     what = f"throughput of {name}"
-    before = rates[_BEFORE]
-    halves = [_rate(windows[_AFTER], first_half=half) for half in (True, False)]
+    before = _given_rate(windows[_BEFORE], account)
+    halves = [_given_rate(windows[_AFTER], account, first_half=half) for half in (True, False)]
     long_enough = _span(windows[_AFTER]) >= limits.sustained_ns
     collapsed = before is not None and all(
         half is not None and half < limits.collapse * before for half in halves

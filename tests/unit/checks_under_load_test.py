@@ -17,6 +17,7 @@ from checks_samples import (
 
 from lpharness.checks import Recording
 from lpharness.timeline.events import (
+    HostShare,
     WorkloadEnded,
     WorkloadSample,
 )
@@ -34,6 +35,19 @@ def slow(end: float = 7.6) -> Recording:
             changed = msgspec.structs.replace(event, operations=done)
         if not (isinstance(event, WorkloadSample) and event.host_ns > end * SECOND):
             events.append(changed)
+    return msgspec.structs.replace(recording, events=events)
+
+
+def starved(recording: Recording, since: float = 6.0) -> Recording:
+    """From a time on the host lets the guest run for a hundredth of it, and wait for the rest."""
+    events = []
+    for event in recording.events:
+        changed = event
+        if isinstance(event, HostShare):
+            late = max(event.host_ns - round(since * SECOND), 0)
+            ran = event.run_ns - round(late * 0.98)
+            changed = msgspec.structs.replace(event, run_ns=ran, waited_ns=late)
+        events.append(changed)
     return msgspec.structs.replace(recording, events=events)
 
 
@@ -75,6 +89,7 @@ def late(worker: int, at: float, seconds: float) -> Recording:
         ("under_load", lambda: late(0, 3.0, 5.0), FAIL, "longest gap of syscall-hammer worker 0"),
         ("under_load", slow, FAIL, "throughput of syscall-hammer"),
         ("under_load", lambda: slow(end=6.6), PASS, "no errors"),
+        ("under_load", lambda: starved(slow()), PASS, "no errors"),
         ("under_load", lambda: drop(clean(), WorkloadEnded), ERROR, "was not seen"),
         ("under_load", lambda: change(clean(), WorkloadEnded, exit_status=1), FAIL, "exit 1"),
         ("under_load", lambda: change(clean(), WorkloadEnded, exit_status=-1), ERROR,
