@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from lpharness.checks.contract import Recording
 from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.lost_time import judge_lost_time
 from lpharness.checks.story import Story
 from lpharness.results.model import CheckResult, Margin
 from lpharness.timeline.events import CpuBeats, Heartbeat, HeartbeatBegan, Phase
@@ -85,6 +86,7 @@ def check_heartbeat(recording: Recording) -> CheckResult:
     for together in _together(over):
         _blame(recording, story, together, bounds, ledger)
     _tell_hosts_doing(later, ledger)
+    judge_lost_time(recording, ledger)
     longest = max(later, key=bounds.held, default=None)
     if longest is not None and not over:
         what = f"longest stand-still of a CPU since the load: CPU {longest.cpu}"

@@ -14,6 +14,7 @@ from checks_samples import (
     change,
     clean,
     drop,
+    insert,
 )
 
 from lpharness.checks import Recording
@@ -146,6 +147,20 @@ def test_a_cpu_that_never_comes_back_is_seen_by_the_others() -> None:
     result = assert_verdict("heartbeat", beats(clean(), dead), FAIL, "CPU 1 alone stood still")
     assert len([e for e in result.evidence if e.good is False]) == 1
     assert "it has not come back" in result.summary
+
+
+def test_a_stand_still_that_the_clock_itself_missed_fails() -> None:
+    """Between two readings of both clocks the guest's went on for 4.7 s less than the host's."""
+
+    def behind(seconds: float) -> Recording:
+        reading = {"guest_ns": BOOTED + round((7.5 - seconds) * SECOND), "uncertainty_ns": MS}
+        return insert(clean(), 7.5, ClockRead, **reading)
+
+    assert ask("heartbeat", behind(0.5)).verdict is PASS
+    assert_verdict("heartbeat", behind(4.7), FAIL, "4.7 s behind since the baseline")
+    result = ask("heartbeat", waited(1.0, 7.4, 0.9, behind(4.7)))
+    assert result.verdict is PASS
+    assert any("kept it waiting for longer" in evidence.seen for evidence in result.evidence)
 
 
 def test_a_cpu_that_is_offline_is_not_judged() -> None:

@@ -32,7 +32,7 @@ static void lph_work(unsigned int ms)
 
 static int lph_wait(void *unused)
 {
-	lph_work(2000);
+	lph_work(1000);
 	return 0;
 }
 

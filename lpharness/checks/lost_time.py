@@ -1,0 +1,39 @@
+"""Did the guest's clock fall behind the host's: stood its CPUs still for longer than it can count?
+
+The kernel keeps time by looking at a counter now and then. One that wraps (the ACPI timer of an
+emulated machine has 24 bits, and wraps after 4.7 s) loses a turn when nobody looks for so long, and
+no heartbeat inside the guest shows that.
+"""
+
+from __future__ import annotations
+
+from lpharness.checks.contract import Recording
+from lpharness.checks.ledger import Ledger
+from lpharness.timeline.events import ClockRead, HostShare
+
+_WORTH_NS = 1_000_000_000
+"""Two readings of two clocks differ by far less."""
+
+
+def judge_lost_time(recording: Recording, ledger: Ledger) -> None:
+    """Hold the guest's clock against the host's, from the first reading to the last."""
+    clocks = [at for at in recording.of(ClockRead) if at[1].guest_ns is not None]
+    if len(clocks) < 2:
+        return
+    (_, first), last = clocks[0], clocks[-1]
+    passed_there = (last[1].guest_ns or 0) - (first.guest_ns or 0)
+    lost = last[1].host_ns - first.host_ns - passed_there
+    if lost - first.uncertainty_ns - last[1].uncertainty_ns < _WORTH_NS:
+        return
+    shares = [
+        share.waited_ns
+        for _, share in recording.of(HostShare)
+        if first.host_ns <= share.host_ns <= last[1].host_ns
+    ]
+    what = "the guest's clock beside the host's"
+    seen = f"{lost / 1e9:.1f} s behind since the baseline"
+    if shares and shares[-1] - shares[0] < lost:
+        wanted = "less than 1 s: its CPUs stood still for longer than its clock can tell"
+        ledger.wrong(what, seen, last, wanted=wanted)
+    else:
+        ledger.context(what, f"{seen}; the host kept it waiting for longer", last)
