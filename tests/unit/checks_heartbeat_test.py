@@ -74,7 +74,7 @@ def test_a_stand_still_of_all_cpus_fails_with_what_was_whose() -> None:
     )
     (piece,) = (e for e in result.evidence if e.good is False)
     assert piece.seen == "300 ms, and 0 ms by the host's doing"
-    assert piece.wanted == "at most 200 ms of its own (baseline 15 ms, tcg)"
+    assert piece.wanted == "at most 250 ms of its own (baseline 15 ms, tcg)"
 
 
 def test_one_cpu_alone_is_told_from_all() -> None:
