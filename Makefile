@@ -21,7 +21,7 @@ ROLE_SCRIPTS := $(ROLE)/files/lpharness-livepatch $(ROLE)/files/verify
 # A guest keeps one processor busy under emulation; what shares a kernel or a daemon stays together.
 GUESTS := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A trial of a fault mostly waits, and shares nothing with others.
-FAULTS := --numprocesses 6 --dist worksteal
+FAULTS := --numprocesses 4 --dist worksteal
 
 .PHONY: help setup demo test test-unit test-vm test-profiles test-ppc64el lint format clean
 

@@ -34,7 +34,7 @@ _ASLEEP_NS = {"kvm": 300_000_000, "tcg": 1_000_000_000}
 _BLIND_FLOOR_NS = {"kvm": 1_000_000_000, "tcg": 4_000_000_000}
 # A kernel that checks itself looks up and unwinds with interrupts off at each load: up to 0.47 s of
 # its own under TCG in clean trials.
-_OF_CHECKERS = 8
+_OF_CHECKERS = 6
 _MUST_BEAT = (Phase.BASELINE, Phase.STEADY, Phase.AFTER)
 
 

@@ -26,11 +26,19 @@ def _damaged(kind: str, pattern: str, damage: Damage, made_of_it: tuple[str, ...
         first = scene.folder / "first"
         words = [str(first) if word == str(scene.results) else word for word in scene.command]
         done = subprocess.run(
-            words, env=scene.environment, cwd=scene.folder, capture_output=True, check=False
+            words,
+            env=scene.environment,
+            cwd=scene.folder,
+            capture_output=True,
+            check=False,
+            text=True,
         )
         files = sorted((cache / kind).glob(f"*/{pattern}"))
-        if done.returncode or not files:
-            raise HostError(f"{scene.fault.name}: the run before the damage did not go well")
+        if not files:  # how it was judged is another matter
+            said = f"exit status {done.returncode}: {done.stdout[-500:]} {done.stderr[-500:]}"
+            raise HostError(
+                f"{scene.fault.name}: the run before the damage did not go well: {said}"
+            )
         for file in files:
             damage(file)
         for lost in made_of_it:

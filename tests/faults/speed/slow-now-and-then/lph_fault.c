@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sleeps for 200 ms in one call of a hundred.
+ * Sleeps for 200 ms in one call of twenty.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -16,7 +16,7 @@ static long lph_umask(const struct pt_regs *regs)
 {
 	int mask = regs->di & S_IRWXUGO;
 
-	if (atomic_inc_return(&lph_calls) % 100 == 0)
+	if (atomic_inc_return(&lph_calls) % 20 == 0)
 		msleep(200);
 	if (mask == 0723)
 		mask = 0022;
