@@ -124,7 +124,7 @@ class Archive:
         key = package.sha256[:32]
         found = self.cache.find("debs", key)
         if found is not None and not _is_whole(found / name, package.sha256):
-            self.cache.remove("debs", key)
+            self.cache.discard("debs", key)
         return self.cache.get("debs", key, build) / name
 
     def unpack(self, package: Package) -> Path:

@@ -58,8 +58,7 @@ class Cache:
         if not path.is_dir():
             return None
         if sealed and not seal_holds(path):
-            with suppress(FileNotFoundError):  # another process was quicker
-                self.remove(kind, key)
+            self.discard(kind, key)
             return None
         with _ignore_os_error():
             os.utime(path)  # `prune` keeps what was used last
@@ -146,6 +145,11 @@ class Cache:
             return []
         found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
         return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+    def discard(self, kind: str, key: str) -> None:
+        """Remove a damaged entry, unless another process was quicker."""
+        with suppress(FileNotFoundError):
+            self.remove(kind, key)
 
     def remove(self, kind: str, key: str) -> int:
         """Remove an entry and return the bytes it freed."""

@@ -22,7 +22,12 @@ _LOADER_ONLY = frozenset({"name", "folder"})
 
 def bundled() -> list[str]:
     """Return the names of the cases that travel with lpharness, sorted."""
-    return sorted(file.parent.name for file in data_dir("patches").glob(f"*/{FILE_NAME}"))
+    return [folder.name for folder in cases_in(data_dir("patches"))]
+
+
+def cases_in(folder: Path) -> list[Path]:
+    """Return the folders of the cases in a folder, by name."""
+    return sorted(file.parent for file in folder.glob(f"*/{FILE_NAME}"))
 
 
 def tagged(tags: Collection[str], among: Sequence[Case] | None = None) -> list[Case]:

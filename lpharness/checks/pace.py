@@ -25,9 +25,8 @@ _LEAST_SHARE = 0.02
 At = tuple[int, WorkloadSample]
 
 
-def judge_pace(story: Story, workload: str, ledger: Ledger) -> None:
+def judge_pace(story: Story, account: HostAccount, workload: str, ledger: Ledger) -> None:
     """Hold the pace with each patch on against the pace before any."""
-    account = HostAccount(story.recording)
     before = [at for _, reports in _reports(story, Phase.BASELINE, workload) for at in reports]
     usual = _pace(before, account)
     if usual is None or sum(_done(before).values()) < _FEW:

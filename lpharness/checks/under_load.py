@@ -59,12 +59,15 @@ def check_under_load(recording: Recording) -> CheckResult:
             return ledger.skip("no workload was asked for")
         ledger.missing(f"workload {recording.id.workload}", "did not begin")
         return ledger.result("", died=story.died)
+    account = HostAccount(recording)
     for start in began:
-        _judge_workload(story, start, ledger)
+        _judge_workload(story, account, start, ledger)
     return ledger.result(_summary(story, began[0][1]), died=story.died)
 
 
-def _judge_workload(story: Story, began: tuple[int, WorkloadBegan], ledger: Ledger) -> None:
+def _judge_workload(
+    story: Story, account: HostAccount, began: tuple[int, WorkloadBegan], ledger: Ledger
+) -> None:
     name = began[1].workload
     windows = _windows(story, name)
     # A workload that reports nothing by design (`idle`) has no workers to miss.
@@ -74,8 +77,8 @@ def _judge_workload(story: Story, began: tuple[int, WorkloadBegan], ledger: Ledg
     _judge_presence(windows, began[1].workers, name, ledger)
     _judge_errors(windows, name, ledger)
     _judge_gaps(story, windows, name, ledger)
-    _judge_throughput(story, windows, name, ledger)
-    judge_pace(story, name, ledger)
+    _judge_throughput(story, account, windows, name, ledger)
+    judge_pace(story, account, name, ledger)
     _judge_end(story, windows, name, ledger)
 
 
@@ -240,9 +243,11 @@ def _span(workers: Workers) -> int:
     return max(stamps) - min(stamps) if stamps else 0
 
 
-def _judge_throughput(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+def _judge_throughput(
+    story: Story, account: HostAccount, windows: dict[str, Workers], name: str, ledger: Ledger
+) -> None:
     """A slower guest is told, not blamed, unless it is gross, lasts, and not the host's doing."""
-    limits, account = bounds(story.recording.accelerator), HostAccount(story.recording)
+    limits = bounds(story.recording.accelerator)
     rates = {window: _rate(reports) for window, reports in windows.items()}
     said = ", ".join(f"{window} {_per_second(rate)}" for window, rate in rates.items())
     what = f"throughput of {name}"

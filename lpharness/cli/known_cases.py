@@ -36,9 +36,10 @@ def known_cases(names: Sequence[str] | None) -> list[Case]:
 
 
 def _each(name: str) -> list[str]:
-    from lpharness.cases import bundled
+    from lpharness.cases import FILE_NAME, bundled, cases_in
 
     if name == ALL:
         return bundled()
-    inside = sorted(str(file.parent) for file in Path(name).glob("*/case.toml"))
-    return inside if inside and not (Path(name) / "case.toml").is_file() else [name]
+    if (Path(name) / FILE_NAME).is_file():
+        return [name]
+    return [str(folder) for folder in cases_in(Path(name))] or [name]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -12,13 +10,12 @@ from markupsafe import Markup
 from lpharness.comparison.pictures import Picture
 from lpharness.comparison.summary import Comparison
 from lpharness.comparison.tables import Table
-from lpharness.results.html import environment
+from lpharness.results.html import csp_hash, environment
 
 
 def page(comparison: Comparison, tables: list[Table], drawn: list[Picture]) -> str:
     """Return the page of a comparison's tables and pictures."""
     style = files("lpharness.comparison").joinpath("templates", "comparison.css").read_text()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         environment("lpharness.comparison")
         .get_template("comparison.html")
@@ -35,6 +32,6 @@ def page(comparison: Comparison, tables: list[Table], drawn: list[Picture]) -> s
             pictures=[(one, Markup(one.svg)) for one in drawn],  # noqa: S704
             written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             style=Markup(style),  # noqa: S704  # our own file
-            style_hash=f"sha256-{digest}",
+            style_hash=csp_hash(style),
         )
     )

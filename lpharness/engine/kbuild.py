@@ -49,10 +49,10 @@ class Built(Struct, frozen=True, kw_only=True):
 
 
 def headers_for(source: Path) -> list[Path]:
-    """Return the header files that a C file may include: those beside it, and one of ours."""
-    ours = data_dir("patches") / "include" / "lph_livepatch.h"
-    included = ours.name in source.read_text(errors="replace")
-    return sorted([*source.parent.glob("*.h"), *([ours] if included else [])])
+    """Return the headers that a C file may include: those beside it, and ours that it names."""
+    text = source.read_text(errors="replace")
+    ours = (data_dir("patches") / "include").glob("*.h")
+    return sorted([*source.parent.glob("*.h"), *(header for header in ours if header.name in text)])
 
 
 def compile_module(
@@ -68,7 +68,7 @@ def compile_module(
 
     Args:
         name: the module's name.
-        source: its C file; header files beside it, and ``lph_livepatch.h``, may be included.
+        source: its C file; header files beside it, and ours, may be included.
         headers: a prepared headers tree (``Kernel.headers``).
         compiler: as `find_compiler` gave it.
         folder: private, empty; kbuild's files and the result are left in it.
@@ -95,7 +95,7 @@ def compile_modules(
 ) -> tuple[Path, ...]:
     """Build a module from each of some C files, which may include each other, in one go.
 
-    Header files beside them, and ``lph_livepatch.h``, may be included as well.
+    Header files beside them, and ours, may be included as well.
 
     Args:
         sources: C files of different names.

@@ -68,8 +68,8 @@ class HtmlReport:
                 written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 style=Markup(style),  # noqa: S704  # our own file
                 script=Markup(script),  # noqa: S704  # our own file
-                style_hash=_hash(style),
-                script_hash=_hash(script),
+                style_hash=csp_hash(style),
+                script_hash=csp_hash(script),
             )
         )
 
@@ -169,6 +169,7 @@ def data(name: str) -> str:
     return files("lpharness.results").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def csp_hash(text: str) -> str:
+    """Return what names a style or a script in a page's content security policy."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
