@@ -2,6 +2,7 @@
 /*
  * Changes something for all CPUs at once, and takes its time.
  */
+#include <linux/delay.h>
 #include <linux/stop_machine.h>
 
 #define LPH_CALLBACKS .pre_patch = lph_pre_patch
@@ -16,7 +17,10 @@ static int lph_wait(void *unused)
 
 static int lph_pre_patch(struct klp_object *obj)
 {
-	return stop_machine(lph_wait, NULL, NULL);
+	int error = stop_machine(lph_wait, NULL, NULL);
+
+	msleep(500); /* so that it is told while the module is still being loaded */
+	return error;
 }
 
 static int lph_show(struct seq_file *m, void *v)
