@@ -258,6 +258,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str = ""
     kernels: tuple[str, ...] = ("debian:*",)
     """Patterns (``fnmatch`` on ``debian:RELEASE`` or on the spec) of kernels it is meant for."""
+    architectures: tuple[str, ...] = ()
+    """Those it is meant for, by Debian's names; empty: all."""
     image: str = "minimal"
     workloads: tuple[str, ...] = ("idle",)
     """The workloads it makes sense with; the first is the default."""

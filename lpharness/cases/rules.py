@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from lpharness.base.architecture import ARCHITECTURES
 from lpharness.base.errors import InputError
 from lpharness.cases.model import Case, ModuleSource, Outcome, Probe, Text
 
@@ -48,6 +49,7 @@ def _faults(case: Case) -> Iterator[Fault]:
     if not _CASE_NAME.fullmatch(case.name):
         yield "name", f"the folder's name {case.name!r} is no case name", "letters, digits, . _ -"
     yield from _few("kernels", case.kernels)
+    yield from _architectures(case)
     yield from _few("workloads", case.workloads)
     yield from _c_files("programs", case.programs, case)
     yield from _c_files("companions", case.companions, case)
@@ -63,6 +65,13 @@ def _faults(case: Case) -> Iterator[Fault]:
 def _few(where: str, values: Iterable[str]) -> Iterator[Fault]:
     if not list(values):
         yield where, "is empty", "leave it out for the default, or name at least one"
+
+
+def _architectures(case: Case) -> Iterator[Fault]:
+    for index, name in enumerate(case.architectures):
+        if name not in ARCHITECTURES:
+            hint = f"there are {', '.join(ARCHITECTURES)}"
+            yield f"architectures[{index}]", f"{name!r} is none that guests have", hint
 
 
 def _c_files(key: str, names: Sequence[str], case: Case) -> Iterator[Fault]:

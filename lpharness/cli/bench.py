@@ -90,7 +90,10 @@ def site(
 @app.command()
 def run(
     kernel: _Kernel = "debian:6.1-cloud",
-    trials: Annotated[int, typer.Option("-n", "--trials", min=1, help="Trials, each time.")] = 40,
+    trials: Annotated[int, typer.Option("-n", "--trials", min=1, help="Trials, each way.")] = 40,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="In so many parts, each tried in every way.")
+    ] = 4,
     jobs: Annotated[
         list[int],
         typer.Option(
@@ -111,8 +114,9 @@ def run(
     from lpharness.bench.run import Settings, measure
 
     settings = Settings(
-        kernel=kernel, trials=trials, jobs=tuple(jobs), results=results, cluster=cluster
-    )
+        kernel=kernel, trials=trials, rounds=rounds, jobs=tuple(jobs), results=results,
+        cluster=cluster,
+    )  # fmt: skip
     _show(measure(settings, TerminalProgress()), as_json=json)
 
 

@@ -114,6 +114,7 @@ def _lines(case: Case) -> list[str]:
     lines += [
         f"folder     {case.folder}",
         f"kernels    {' '.join(case.kernels)}",
+        *([f"for        {' '.join(case.architectures)}"] if case.architectures else []),
         f"workloads  {' '.join(case.workloads)}",
         f"image      {case.image}",
     ]

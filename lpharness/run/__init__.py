@@ -2,7 +2,7 @@
 
 from lpharness.run.carry import carry_out
 from lpharness.run.execute import execute
-from lpharness.run.prepare import Refused, meant_for, plan_run
+from lpharness.run.prepare import Refused, not_meant_for, plan_run
 from lpharness.run.request import Request
 from lpharness.run.verdicts import exit_status
 
@@ -12,6 +12,6 @@ __all__ = [
     "carry_out",
     "execute",
     "exit_status",
-    "meant_for",
+    "not_meant_for",
     "plan_run",
 ]

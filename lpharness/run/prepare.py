@@ -98,8 +98,7 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
     if settings.backend != "qemu":
         require_everything(kernel.arch, settings.backend)
     case = cell.case
-    if not meant_for(case, kernel):
-        reason = f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
+    if reason := not_meant_for(case, kernel):
         return _all_refused(cell, settings, Verdict.SKIP, reason)
     programs = build_programs(case, kernel.arch)
     companions = build_companions(case, kernel, progress)
@@ -167,10 +166,17 @@ def refuse_bad_input(prepared: Sequence[Prepared]) -> None:
         raise refusals[0]
 
 
-def meant_for(case: Case, kernel: Kernel) -> bool:
-    """Say whether a case's ``kernels`` name a kernel, by its spec or its release."""
+def not_meant_for(case: Case, kernel: Kernel) -> str:
+    """Say why a kernel is none that a case is meant for; nothing where it is.
+
+    A case's ``kernels`` name it by its spec or its release.
+    """
+    if case.architectures and kernel.arch not in case.architectures:
+        return f"the case is for {', '.join(case.architectures)}, not for {kernel.arch}"
     names = (kernel.origin.spec, f"debian:{kernel.release}", kernel.release)
-    return any(fnmatch(name, pattern) for pattern in case.kernels for name in names)
+    if any(fnmatch(name, pattern) for pattern in case.kernels for name in names):
+        return ""
+    return f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
 
 
 def _kernel(cell: Cell, progress: Progress) -> Kernel:

@@ -81,6 +81,7 @@ def test_clean_is_what_is_meant_for_a_kernel_and_meant_to_pass() -> None:
     cases = [
         some(name="clean", variants=(Variant(name="a"), Variant(name="b"))),
         some(name="elsewhere", kernels=("debian:6.12.*",)),
+        some(name="foreign", architectures=("ppc64el",)),
         some(name="fails", expect=Expect(xfail="it must")),
         some(name="refused", expect=Expect(refused="layout")),
     ]

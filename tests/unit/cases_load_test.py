@@ -129,6 +129,8 @@ def test_any_exit_status(tmp_path: Path) -> None:
          "unknown key `module[0].function[0].symps` (did you mean `sympos`?)"),
         ("title =", "name =", "unknown key `name`"),
         ("title =", "folder =", "unknown key `folder`"),
+        ('title = "A title"', 'title = "A"\narchitectures = ["x86_64"]',
+         "architectures[0]: 'x86_64' is none that guests have"),
         ('title = "A title"', "title = 3", "title: expected `str`, got `int`"),
         ('title = "A title"', 'title = "A"\ncompanions = ["y.c"]',
          "companions[0]: there is no file 'y.c' in the case's folder"),

@@ -46,6 +46,14 @@ def test_a_case_passes(name: str, tmp_path: Path) -> None:
     expect_pass(tried(name, KERNEL, tmp_path / "run"))
 
 
+def test_a_case_that_names_what_only_x86_has_is_a_skip(tmp_path: Path) -> None:
+    (trial,) = tried("stall", KERNEL, tmp_path / "run")
+    assert (trial.verdict, trial.reason) == (
+        Verdict.SKIP,
+        "the case is for amd64, not for ppc64el",
+    )
+
+
 def test_an_oops_in_the_new_function_is_told(tmp_path: Path) -> None:
     (trial,) = tried(FAULTS / "crash/oops", KERNEL, tmp_path / "run")
     (healthy,) = [check for check in trial.checks if check.check == "healthy"]

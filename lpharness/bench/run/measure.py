@@ -14,6 +14,7 @@ from lpharness.bench.figures import Bench, Figure, host_load, stopwatch
 from lpharness.bench.run.cluster import cluster
 from lpharness.bench.run.model import Settings
 from lpharness.bench.run.resume import measure_resume
+from lpharness.bench.run.rounds import Rounds, parts
 from lpharness.cases import load
 from lpharness.cases.model import Pace
 from lpharness.executor.capacity import Capacity, usable_cpus
@@ -50,7 +51,7 @@ def measure(settings: Settings, progress: Progress = SILENT) -> Bench:
     with tempfile.TemporaryDirectory(prefix="lpharness-bench-") as place:
         folder = Path(place)
         figures = _timed(settings, layout, folder, progress)
-        example = TrialFolder(next(folder.glob("j*/run/trials/*")))
+        example = TrialFolder(next(folder.glob("*/j*/run/trials/*")))
         if settings.results:
             with progress.step(f"a run with {settings.results} results goes on"):
                 figures += measure_resume(layout, folder / "resumed", example, settings.results)
@@ -64,22 +65,22 @@ def measure(settings: Settings, progress: Progress = SILENT) -> Bench:
 
 
 def _timed(settings: Settings, layout: Layout, folder: Path, progress: Progress) -> list[Figure]:
-    """Time the trials on this machine, then on a cluster with the best of what was tried here."""
-    jobs = settings.jobs or (1, round(usable_cpus()))
-    minutes = {}
-    for number in dict.fromkeys(jobs):
-        with progress.step(f"{settings.trials} trials, {number} at a time"):
-            minutes[number] = _minutes(layout, folder / f"j{number}", _here(number))
-    figures = [_rate(settings.trials, number, taken) for number, taken in minutes.items()]
-    best = min(minutes, key=lambda number: minutes[number])
-    if 1 in minutes and best != 1:
-        times = minutes[1] / minutes[best]
-        figures.append(Figure(name="times as many as one by one", unit="", samples=[times]))
-    if settings.cluster:
-        with progress.step(f"{settings.trials} trials on a cluster of {best} workers"):
-            taken = _on_cluster(layout, folder, best)
-        figures += _beside(settings.trials, best, taken, minutes[best])
-    return figures
+    """Time the trials in rounds: on this machine, and in the same minutes on a cluster of it.
+
+    Side by side, since a host's own pace moves more within a quarter of an hour than what is
+    looked for.
+    """
+    most = max(settings.jobs or (1, round(usable_cpus())))
+    rounds = Rounds(settings.jobs or (1, most))
+    for number, part in enumerate(parts(layout, settings.rounds)):
+        where = folder / f"round-{number}"
+        for jobs in rounds.jobs:
+            with progress.step(f"{len(part.order)} trials, {jobs} at a time"):
+                rounds.here[jobs].append(_rate(part, where / f"j{jobs}", _here(jobs)))
+        if settings.cluster:
+            with progress.step(f"{len(part.order)} trials on a cluster of {most} workers"):
+                rounds.cluster.append(_on_cluster(part, where, folder / "cluster", most))
+    return rounds.figures()
 
 
 def _layout(kernel: str, trials: int) -> Layout:
@@ -99,18 +100,19 @@ def _here(jobs: int) -> Opened:
     return lambda told: LocalExecutor(told, Capacity.of_this_machine(jobs))
 
 
-def _on_cluster(layout: Layout, folder: Path, workers: int) -> float:
-    with cluster(folder / "cluster", workers=workers) as ours:
-        return _minutes(layout, folder / "dask", lambda told: dask_executor(told, ours.address))
+def _on_cluster(layout: Layout, folder: Path, place: Path, workers: int) -> float:
+    """Return the trials a minute; the workers keep their caches from round to round."""
+    with cluster(place, workers=workers) as ours:
+        return _rate(layout, folder / "dask", lambda told: dask_executor(told, ours.address))
 
 
-def _minutes(layout: Layout, folder: Path, opened: Opened) -> float:
-    """Return how long the trials took, after a few of them that make what is made once."""
+def _rate(layout: Layout, folder: Path, opened: Opened) -> float:
+    """Return the trials a minute, after a few of them that make what is made once."""
     few = layout.without(set(layout.order[4:]))
     _run(few, folder / "first", opened)
     with stopwatch() as watch:
         _run(layout, folder / "run", opened)
-    return watch.seconds / 60
+    return 60 * len(layout.order) / watch.seconds
 
 
 def _run(layout: Layout, path: Path, opened: Opened) -> None:
@@ -127,20 +129,3 @@ def _run(layout: Layout, path: Path, opened: Opened) -> None:
     for attempt in conductor.attempts:
         if attempt.verdict is not Verdict.PASS:
             raise HostError(f"{attempt.id.slug}: {attempt.verdict}: {attempt.reason}")
-
-
-def _rate(trials: int, jobs: int, minutes: float) -> Figure:
-    how = "one by one" if jobs == 1 else f"{jobs} at a time"
-    return Figure(name=f"trials a minute, {how}", unit="", samples=[trials / minutes])
-
-
-def _beside(trials: int, workers: int, taken: float, here: float) -> list[Figure]:
-    more = 100 * (taken / here - 1)
-    return [
-        Figure(
-            name=f"trials a minute, on a cluster of {workers} workers",
-            unit="",
-            samples=[trials / taken],
-        ),
-        Figure(name="time that the cluster adds to that", unit="%", samples=[more], bound=5.0),
-    ]

@@ -10,7 +10,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     kernel: str
     trials: int = 40
-    """So many, each time."""
+    """So many, each way."""
+    rounds: int = 4
+    """In so many parts, each of them tried in every way before the next."""
     jobs: tuple[int, ...] = ()
     """So many at a time, one after the other; 1 and the machine's CPUs if empty."""
     results: int = 10_000

@@ -10,7 +10,7 @@ from lpharness.base.errors import InputError
 from lpharness.bench.soundness.model import Cell, Draw
 from lpharness.cases.model import Case
 from lpharness.kernels.model import Kernel
-from lpharness.run import meant_for
+from lpharness.run import not_meant_for
 
 
 def cells(
@@ -33,7 +33,7 @@ def cells(
         Cell(case=case.name, kernel=spec, workload=workload, variant=variant)
         for spec, kernel in kernels
         for case in clean
-        if meant_for(case, kernel)
+        if not not_meant_for(case, kernel)
         for workload in case.workloads
         if not workloads or workload in workloads
         for variant in [variant.name for variant in case.variants] or [""]
