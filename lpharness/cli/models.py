@@ -15,6 +15,7 @@ from lpharness.cli.tables import drawn
 if TYPE_CHECKING:
     from lpharness.cases.model import Case
     from lpharness.comparison import Comparison
+    from lpharness.run import Request
     from lpharness.run.layout import Layout
 
 app = typer.Typer(
@@ -59,6 +60,9 @@ def compare(
     ] = Accelerator.AUTO,
     cpus: Annotated[int, typer.Option(min=1, max=64, help="The guest's CPUs.")] = 2,
     memory: Annotated[int, typer.Option(min=128, help="The guest's memory, MiB.")] = 512,
+    beats: Annotated[
+        bool, typer.Option(help="Heartbeats in the guest's kernel: how long CPUs did nothing.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Try a case under each consistency model, and put what was measured side by side.
@@ -80,12 +84,22 @@ def compare(
     from lpharness.cases import load
     from lpharness.cli.conduct import carried_out
     from lpharness.results.folder import RunFolder
+    from lpharness.run import Request
 
     if output is not None:
         RunFolder.check(output)
-    layout = _layout(
-        load(case), kernel, model or [], workload or [], repeat, accelerator, cpus, memory
+    request = Request(
+        cases=(load(case),),
+        kernels=tuple(kernel),
+        workloads=tuple(workload or ()),
+        models=tuple(model or _all_models()),
+        repeat=repeat,
+        accelerator=accelerator.value,
+        cpus=cpus,
+        memory_mb=memory,
+        beats=beats,
     )
+    layout = _layout(request)
     run = carried_out(layout, output, jobs=jobs)
     _show(run.folder.path, json=json)
 
@@ -106,47 +120,32 @@ def show(
     _show(folder, json=json)
 
 
-def _layout(
-    case: Case,
-    kernels: list[str],
-    models: list[str],
-    workloads: list[str],
-    repeat: int,
-    accelerator: Accelerator,
-    cpus: int,
-    memory: int,
-) -> Layout:
+def _layout(request: Request) -> Layout:
     """Return what is to be tried: the first repeat of every model, then the second."""
     import msgspec
 
-    from lpharness.comparison.promises import ORDER
-    from lpharness.models import known_models
-    from lpharness.run import Request
     from lpharness.run.cells import cells_of
     from lpharness.run.layout import typed
     from lpharness.run.prepare import with_seed
 
-    known = known_models()
-    request = Request(
-        cases=(case,),
-        kernels=tuple(kernels),
-        workloads=tuple(workloads),
-        models=tuple(models) or tuple(sorted(known, key=lambda name: _rank(name, ORDER))),
-        repeat=repeat,
-        accelerator=accelerator.value,
-        cpus=cpus,
-        memory_mb=memory,
-    )
     cells = cells_of(request, TerminalProgress())
-    _refuse_unfit(case, request.models)
+    for case in request.cases:
+        _refuse_unfit(case, request.models)
     layout = typed(with_seed(request), cells)
     return msgspec.structs.replace(
         layout, order=tuple(sorted(layout.order, key=lambda name: name.repeat))
     )
 
 
-def _rank(name: str, order: tuple[str, ...]) -> int:
-    return order.index(name) if name in order else len(order)
+def _all_models() -> list[str]:
+    """Return every model, those that are well known in the order in which they are told of."""
+    from lpharness.comparison.promises import ORDER
+    from lpharness.models import known_models
+
+    def rank(name: str) -> int:
+        return ORDER.index(name) if name in ORDER else len(ORDER)
+
+    return sorted(known_models(), key=rank)
 
 
 def _refuse_unfit(case: Case, models: tuple[str, ...]) -> None:

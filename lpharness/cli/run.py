@@ -128,6 +128,14 @@ def run(
     keep_vmcore: Annotated[
         bool, typer.Option(help="Keep the guest's memory when its kernel dies.")
     ] = False,
+    beats: Annotated[
+        bool,
+        typer.Option(
+            "--beats",
+            help="Heartbeats in the guest's kernel as well: who stood still for how long, finer "
+            "than a millisecond where the host allows (docs/compare.md).",
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="For what is random; default: random.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
@@ -172,6 +180,7 @@ def run(
             fresh=fresh,
             keep_memory=keep_vmcore,
             seed=seed,
+            beats=beats,
         )
         layout = _of_request(request, output)
     if retries is not None:

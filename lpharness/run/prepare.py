@@ -14,6 +14,7 @@ from lpharness.base.architecture import require_everything
 from lpharness.base.errors import BuildError, InputError, LpharnessError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
+from lpharness.engine.beats import build_beats
 from lpharness.engine.build import Module
 from lpharness.guests.contract import GuestSpec
 from lpharness.images import build as build_image
@@ -102,6 +103,7 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
         return _all_refused(cell, settings, Verdict.SKIP, reason)
     programs = build_programs(case, kernel.arch)
     companions = build_companions(case, kernel, progress)
+    beats = build_beats(kernel, progress) if settings.beats else None
     built = build_case(case, kernel, progress)
     if not built.to_be_run:
         return _not_built(cell, settings, built)
@@ -134,6 +136,7 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
             workload_files=gather_files(workload, kernel, progress=progress),
             modules=modules,
             model=model,
+            beats=beats,
             build=built.build,
             programs=programs,
             companions=companions,

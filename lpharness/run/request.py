@@ -28,6 +28,8 @@ class Settings(GuestSettings, frozen=True, kw_only=True):
 
     pace: Pace = USUAL
     seed: int | None = None
+    beats: bool = False
+    """Whether each CPU gets a heartbeat in the kernel, finer than a process's."""
 
 
 class Request(Settings, frozen=True, kw_only=True):

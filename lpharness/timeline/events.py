@@ -457,6 +457,45 @@ class ConsoleFound(Event, frozen=True, kw_only=True, tag="console-found"):
     """``fatal``, ``bad``, ``odd`` or ``expected``: see ``lpharness/console/patterns.toml``."""
     line: int
     """1-based line of ``console.log``."""
+class BeatsBegan(Event, frozen=True, kw_only=True, tag="beats-began"):
+    """A timer interrupt of the kernel's comes on each CPU each ``period_ns`` (``lph_beats``)."""
+
+    period_ns: int
+    kept_ns: int
+    """Gaps of at least so much are kept one by one."""
+    cost_ns: int = 0
+    """What a beat was measured to take from its CPU; 0 where it was not measured in this guest."""
+    chosen: str = ""
+    """Why this period: ``default``, ``measured`` in this guest, or ``remembered`` of another."""
+
+
+class BeatGap(Struct, frozen=True, array_like=True):
+    """A stretch in which a CPU did no task's work, by the heartbeats in the kernel.
+
+    It took no interrupts, the host ran others, or its stopper thread had it.
+    """
+
+    ended_ns: int
+    """Guest time, as of all that follows."""
+    length_ns: int
+    """From a beat to a beat: up to a period more than the stretch itself at each end."""
+    deaf_ns: int
+    """The longest part of it without any interrupt."""
+
+
+class BeatsRead(Event, frozen=True, kw_only=True, tag="beats-read"):
+    """What the heart of one CPU did since it was read before, or since it began."""
+
+    cpu: int
+    beats: int
+    gaps: tuple[BeatGap, ...] = ()
+    """In order."""
+    lost: int = 0
+    """Gaps for which there was no place any more: the oldest."""
+    counts: dict[int, int] = field(default_factory=dict)
+    """Of all gaps between two beats: how many had a length of so many bits, in nanoseconds."""
+
+
     text: str
 
 
@@ -531,3 +570,5 @@ AnyEvent = (
     | SourcePlaces
 )
 """Any event, for decoding a line of ``timeline.jsonl``."""
+    | BeatsBegan
+    | BeatsRead

@@ -32,6 +32,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     modules: tuple[Module, ...]
     model: Path | None = None
     """The module of another consistency model than the kernel's, which takes the livepatch."""
+    beats: Path | None = None
+    """The module with the heartbeats in the kernel; ``None`` where the trial has none."""
     build: Build | None = None
     """What came of building them, where that was a phase of its own."""
     programs: tuple[Path, ...] = ()

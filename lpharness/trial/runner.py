@@ -152,13 +152,12 @@ def _judge(
 
 
 def _provenance(plan: Plan, backend: Backend) -> Provenance:
+    files = [*plan.programs, *plan.companions, *([plan.beats] if plan.beats else [])]
     return msgspec.structs.replace(
         provenance_of(plan.spec, backend),
         modules={module.name: module.sha256 for module in plan.modules},
         module_sources={module.name: module.source_sha256 for module in plan.modules},
-        programs={
-            program.name: sha256_file(program) for program in (*plan.programs, *plan.companions)
-        },
+        programs={file.name: sha256_file(file) for file in files},
         compiler=plan.modules[0].compiler if plan.modules else "",
         seed=plan.seed,
     )

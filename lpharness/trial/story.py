@@ -14,6 +14,7 @@ from lpharness.base.errors import DeadlineExpired
 from lpharness.cases.model import ModuleSource, Stall
 from lpharness.checks.models import module_stays
 from lpharness.console import Finding
+from lpharness.engine.beats import KernelHeartbeat
 from lpharness.engine.build import Module
 from lpharness.engine.heartbeat import HeartbeatWatch
 from lpharness.engine.leaks import LeakScanner
@@ -65,6 +66,7 @@ class Story(Steps):
         self._counter = CallCounter(guest, recorder)
         self._leaks = LeakScanner(guest, recorder)
         self._loaded: list[str] = []
+        self._beats = KernelHeartbeat(plan.beats, guest, recorder) if plan.beats else None
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -88,14 +90,18 @@ class Story(Steps):
         self._begin(Phase.BASELINE)
         self._baseline()
         for source, module in zip(self._case.modules, self._plan.modules, strict=True):
+        self._hear_beats()
             self._begin(Phase.LOAD, module.name)
             if not self._load(source, module):
                 break
             self._begin(Phase.STEADY, module.name)
+            self._hear_beats()
             self._steady(module)
         self._begin(Phase.UNLOAD)
+            self._hear_beats()
         self._unload()
         self._begin(Phase.AFTER)
+        self._hear_beats()
         self._after()
 
     def _prepare(self) -> None:
@@ -106,6 +112,8 @@ class Story(Steps):
         self._witness = Witness(self._guest, deadline)
         self._load_model()
         self._watcher = Watcher(self._guest, self._recorder, self._plan.registrar)
+        if self._beats is not None:
+            self._beats.start(self._soon(20))
         self._heartbeat = HeartbeatWatch(self._guest, self._recorder)
         self._stack.callback(self._heartbeat.leave)
         self._control = LivepatchControl(
@@ -192,12 +200,15 @@ class Story(Steps):
         self._heartbeat.close(self._soon())
         # A scan holds up the CPUs, which is no doing of the patch.
         self._leaks.scan(self._soon(30))
+        self._hear_beats()
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
         self._watcher.close(self._soon())
         self._unload_model()
         self._witness.close(self._soon())
 
+        if self._beats is not None:
+            self._beats.stop(self._soon())
     # --- the steps -------------------------------------------------------------------------
 
     def _begin(self, phase: Phase, module: str | None = None) -> None:
