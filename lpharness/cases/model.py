@@ -25,6 +25,9 @@ class Function(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     new: str = ""
     interrupts: bool = False
     """Whether interrupts call it, too: then a call need not be the task's that it is seen over."""
+    timed: str = ""
+    """A file of the guest that says how long calls of it took, beside those of a function that is
+    never patched (``patches/contract/timed.h``). They are not counted: a probe costs more."""
 
 
 class Delta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,

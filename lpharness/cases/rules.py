@@ -128,6 +128,7 @@ def _modules(case: Case) -> Iterator[Fault]:
         if module.delta is not None:
             yield from _few(f"{where}.delta.files", module.delta.files)
         yield from _edits(where, module)
+        yield from _timed(where, module)
         for key in [key for key in given if key in _FILES]:
             yield from _file_inside(case, f"{where}.{key}", getattr(module, key))
         yield from _source_kind(where, module)
@@ -148,6 +149,13 @@ def _base(case: Case) -> Iterator[Fault]:
             "is not set, but it comes after a `base`",
             "what a base has patched is changed by replacing it",
         )
+
+
+def _timed(where: str, module: ModuleSource) -> Iterator[Fault]:
+    for index, function in enumerate(module.functions):
+        if function.timed and not function.timed.startswith("/"):
+            at = f"{where}.function[{index}].timed"
+            yield at, f"{function.timed!r} is no absolute path", "it is a file of the guest"
 
 
 def _edits(where: str, module: ModuleSource) -> Iterator[Fault]:

@@ -317,6 +317,28 @@ class TracingUnavailable(Event, frozen=True, kw_only=True, tag="tracing-unavaila
     reason: str
 
 
+class CallBurst(Struct, frozen=True, array_like=True):
+    """Calls in a row of a patched function, and of one that is never patched, in nanoseconds."""
+
+    at_ns: int
+    """Guest time."""
+    clock_ns: int
+    """What it takes to read the clock, which both of the next have in them."""
+    timed_ns: int
+    twin_ns: int
+
+
+class CallsTimed(Event, frozen=True, kw_only=True, tag="calls-timed"):
+    """How long calls of a function took all through the trial, as the case itself timed them."""
+
+    module: str
+    function: str
+    calls: int
+    """In each burst, of either function."""
+    bursts: tuple[CallBurst, ...]
+    """In order."""
+
+
 # --- what the case asks --------------------------------------------------------------------
 
 
@@ -435,28 +457,6 @@ class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
     cpus: tuple[CpuBeats, ...]
 
 
-class HostShare(Event, frozen=True, kw_only=True, tag="host-share"):
-    """What the host's scheduler has done with the guest's threads, up to ``host_ns``.
-
-    Both count from the first look. What is left out between two of these was even.
-    """
-
-    run_ns: int
-    waited_ns: int
-
-
-# --- the console ---------------------------------------------------------------------------
-
-
-class ConsoleFound(Event, frozen=True, kw_only=True, tag="console-found"):
-    """The classifier recognised something on the kernel's console."""
-
-    name: str
-    """The pattern's name, for example ``oops`` or ``livepatch-complete``."""
-    severity: str
-    """``fatal``, ``bad``, ``odd`` or ``expected``: see ``lpharness/console/patterns.toml``."""
-    line: int
-    """1-based line of ``console.log``."""
 class BeatsBegan(Event, frozen=True, kw_only=True, tag="beats-began"):
     """A timer interrupt of the kernel's comes on each CPU each ``period_ns`` (``lph_beats``)."""
 
@@ -496,6 +496,28 @@ class BeatsRead(Event, frozen=True, kw_only=True, tag="beats-read"):
     """Of all gaps between two beats: how many had a length of so many bits, in nanoseconds."""
 
 
+class HostShare(Event, frozen=True, kw_only=True, tag="host-share"):
+    """What the host's scheduler has done with the guest's threads, up to ``host_ns``.
+
+    Both count from the first look. What is left out between two of these was even.
+    """
+
+    run_ns: int
+    waited_ns: int
+
+
+# --- the console ---------------------------------------------------------------------------
+
+
+class ConsoleFound(Event, frozen=True, kw_only=True, tag="console-found"):
+    """The classifier recognised something on the kernel's console."""
+
+    name: str
+    """The pattern's name, for example ``oops`` or ``livepatch-complete``."""
+    severity: str
+    """``fatal``, ``bad``, ``odd`` or ``expected``: see ``lpharness/console/patterns.toml``."""
+    line: int
+    """1-based line of ``console.log``."""
     text: str
 
 
@@ -553,6 +575,7 @@ AnyEvent = (
     | CallsCounted
     | CallSeen
     | CallsLost
+    | CallsTimed
     | TracingUnavailable
     | Probed
     | FlawTried
@@ -564,11 +587,11 @@ AnyEvent = (
     | WorkloadEnded
     | HeartbeatBegan
     | Heartbeat
+    | BeatsBegan
+    | BeatsRead
     | HostShare
     | ConsoleFound
     | LeaksScanned
     | SourcePlaces
 )
 """Any event, for decoding a line of ``timeline.jsonl``."""
-    | BeatsBegan
-    | BeatsRead

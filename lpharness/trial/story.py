@@ -21,6 +21,7 @@ from lpharness.engine.leaks import LeakScanner
 from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.observe import Observer
+from lpharness.engine.timed_calls import record_timed
 from lpharness.engine.tracing import CallCounter
 from lpharness.engine.watcher import Direction, TransitionOver, Watcher
 from lpharness.engine.witness import Witness
@@ -65,8 +66,8 @@ class Story(Steps):
         self._observer = Observer(guest, recorder, plan.spec.kernel, plan.registrar)
         self._counter = CallCounter(guest, recorder)
         self._leaks = LeakScanner(guest, recorder)
-        self._loaded: list[str] = []
         self._beats = KernelHeartbeat(plan.beats, guest, recorder) if plan.beats else None
+        self._loaded: list[str] = []
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -89,19 +90,19 @@ class Story(Steps):
         self._prepare()
         self._begin(Phase.BASELINE)
         self._baseline()
-        for source, module in zip(self._case.modules, self._plan.modules, strict=True):
         self._hear_beats()
+        for source, module in zip(self._case.modules, self._plan.modules, strict=True):
             self._begin(Phase.LOAD, module.name)
             if not self._load(source, module):
                 break
+            self._hear_beats()
             self._begin(Phase.STEADY, module.name)
-            self._hear_beats()
             self._steady(module)
-        self._begin(Phase.UNLOAD)
             self._hear_beats()
+        self._begin(Phase.UNLOAD)
         self._unload()
-        self._begin(Phase.AFTER)
         self._hear_beats()
+        self._begin(Phase.AFTER)
         self._after()
 
     def _prepare(self) -> None:
@@ -111,9 +112,9 @@ class Story(Steps):
         self._set_up()
         self._witness = Witness(self._guest, deadline)
         self._load_model()
-        self._watcher = Watcher(self._guest, self._recorder, self._plan.registrar)
         if self._beats is not None:
             self._beats.start(self._soon(20))
+        self._watcher = Watcher(self._guest, self._recorder, self._plan.registrar)
         self._heartbeat = HeartbeatWatch(self._guest, self._recorder)
         self._stack.callback(self._heartbeat.leave)
         self._control = LivepatchControl(
@@ -195,20 +196,21 @@ class Story(Steps):
         self._observer.places(self._plan.functions, self._soon())
         self._observer.shadows(self._soon())
         self._hear_model()
+        self._hear_timed()
         for command in self._case.cleanup:
             self._act(f"cleanup: {command}", command)
         self._heartbeat.close(self._soon())
+        self._hear_beats()
         # A scan holds up the CPUs, which is no doing of the patch.
         self._leaks.scan(self._soon(30))
-        self._hear_beats()
         self._observer.vitals(self._witness, self._soon())
         self._observer.clock(self._soon())
         self._watcher.close(self._soon())
         self._unload_model()
-        self._witness.close(self._soon())
-
         if self._beats is not None:
             self._beats.stop(self._soon())
+        self._witness.close(self._soon())
+
     # --- the steps -------------------------------------------------------------------------
 
     def _begin(self, phase: Phase, module: str | None = None) -> None:
@@ -332,7 +334,9 @@ class Story(Steps):
         The old version of a function whose module goes and comes again is left alone: the
         kernel drops a probe with the module under it.
         """
-        counted = set(self._plan.functions[: self._plan.counted])
+        timed = {f.old for module in self._case.modules for f in module.functions if f.timed}
+        first = self._plan.functions[: self._plan.counted]
+        counted = {function for function in first if function.old not in timed}
         for function, place in self._places.items():
             vanishes = function.object != "vmlinux" and self._target_comes_late
             if function in counted and not vanishes:
@@ -340,8 +344,25 @@ class Story(Steps):
         for function in self._plan.functions:
             if function in counted:
                 self._counter.add_new(function, self._soon())
+            elif function.old in timed:
+                self._counter.leave_out(function, "its calls are timed: a probe would cost more")
             else:
                 self._counter.leave_out(function, f"one of more than {self._plan.counted}")
+
+    def _hear_timed(self) -> None:
+        """Write down what calls cost, by what the case says of the functions that it times."""
+        for module in self._case.modules:
+            for function in module.functions:
+                if function.timed:
+                    record_timed(
+                        self._guest, function.timed, module.name, function.old, self._recorder,
+                        self._soon(20),
+                    )  # fmt: skip
+
+    def _hear_beats(self) -> None:
+        """Write down what the heartbeats in the kernel saw, while there is a place for it."""
+        if self._beats is not None:
+            self._beats.read(self._soon(20))
 
     # --- the module of another model than the kernel's --------------------------------------
 

@@ -23,6 +23,7 @@
 #include <linux/wait.h>
 
 #include "contract.h"
+#include "timed.h"
 
 #define PERIOD_MS 600
 #define BURST_MS 200
@@ -315,15 +316,25 @@ static const struct proc_ops operations = {
 
 static int __init lph_contract_init(void)
 {
+	int error = lph_timing_begin(wipe_stack);
+
+	if (error)
+		return error;
+	error = -ENOMEM;
 	if (!proc_create("lph_contract", 0600, NULL, &operations))
-		return -ENOMEM;
+		goto no_file;
 	thread = kthread_run(work, NULL, "lph-contract");
 	if (IS_ERR(thread)) {
-		remove_proc_entry("lph_contract", NULL);
-		return PTR_ERR(thread);
+		error = PTR_ERR(thread);
+		goto no_thread;
 	}
 	start_timers();
 	return 0;
+no_thread:
+	remove_proc_entry("lph_contract", NULL);
+no_file:
+	lph_timing_end();
+	return error;
 }
 
 static void __exit lph_contract_exit(void)
@@ -331,6 +342,7 @@ static void __exit lph_contract_exit(void)
 	stop_timers();
 	kthread_stop(thread);
 	remove_proc_entry("lph_contract", NULL);
+	lph_timing_end();
 }
 
 module_init(lph_contract_init);

@@ -127,6 +127,8 @@ def test_any_exit_status(tmp_path: Path) -> None:
          "unknown key `probe[0].state.patched.stdout.equal` (did you mean `equals`?)"),
         ('old = "f"', 'old = "f"\nsymps = 1',
          "unknown key `module[0].function[0].symps` (did you mean `sympos`?)"),
+        ('old = "f"', 'old = "f"\ntimed = "calls"',
+         "module[0].function[0].timed: 'calls' is no absolute path"),
         ("title =", "name =", "unknown key `name`"),
         ("title =", "folder =", "unknown key `folder`"),
         ('title = "A title"', 'title = "A"\narchitectures = ["x86_64"]',
