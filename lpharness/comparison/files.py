@@ -14,6 +14,7 @@ import msgspec
 from lpharness.comparison.measured import Crossing, Gap, Measured
 from lpharness.comparison.page import page
 from lpharness.comparison.pictures import pictures
+from lpharness.comparison.standing import overlaps
 from lpharness.comparison.summary import Comparison
 from lpharness.comparison.tables import markdown, tables
 from lpharness.results.files import write_atomically, written_aside
@@ -37,7 +38,11 @@ def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
     }
     write_atomically(paths["html"], page(comparison, made, drawn).encode())
     write_atomically(paths["markdown"], "\n".join(map(markdown, made)).encode())
-    encoded = msgspec.json.encode(comparison)
+    # Of these samples there are thousands: they are in files of their own.
+    trials = tuple(
+        msgspec.structs.replace(trial, stills=(), calls=()) for trial in comparison.trials
+    )
+    encoded = msgspec.json.encode(msgspec.structs.replace(comparison, trials=trials))
     write_atomically(paths["json"], msgspec.json.format(encoded, indent=1) + b"\n")
     if drawn:
         paths["pictures"] = folder / "pictures"
@@ -54,11 +59,17 @@ def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 
 def samples(trials: Sequence[Measured]) -> dict[str, Rows]:
-    """Return the raw samples, a row each: transitions, moves of tasks, stops, and meetings."""
+    """Return the raw samples by what they are of, a row each."""
     return {
         "transitions": list(_transitions(trials)),
         "moves": list(_below(trials, "moves")),
         "stops": list(_below(trials, "stops")),
+        "stills": list(_stills(trials)),
+        "calls": [
+            {**_trial(trial), **msgspec.structs.asdict(call)}
+            for trial in trials
+            for call in trial.calls
+        ],
         "meetings": list(_below(trials, "met")),
     }
 
@@ -98,14 +109,29 @@ def _below(trials: Sequence[Measured], what: str) -> Iterator[dict[str, Any]]:
                 yield {**_name(trial, crossing), **msgspec.structs.asdict(item)}
 
 
+def _stills(trials: Sequence[Measured]) -> Iterator[dict[str, Any]]:
+    """Yield each with the transition that it fell into; none for most of them."""
+    for trial in trials:
+        for still in trial.stills:
+            inside = (c.direction for c in trial.crossings if overlaps(still, c.window_s))
+            yield {
+                **_trial(trial),
+                "direction": next(inside, None),
+                **msgspec.structs.asdict(still),
+            }
+
+
 def _name(trial: Measured, crossing: Crossing) -> dict[str, Any]:
+    return {**_trial(trial), "direction": crossing.direction}
+
+
+def _trial(trial: Measured) -> dict[str, Any]:
     return {
         "case": trial.case,
         "kernel": trial.kernel,
         "workload": trial.workload,
         "model": trial.model,
         "repeat": trial.repeat,
-        "direction": crossing.direction,
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lpharness.checks.contract import Recording
 from lpharness.checks.transitions import Transition
 from lpharness.comparison.measured import Blocked, Stop
+from lpharness.comparison.stillness import Stillness
 from lpharness.timeline.events import Blocker, ModelTried
 
 
@@ -20,7 +21,7 @@ def tries(recording: Recording, transition: Transition) -> list[ModelTried]:
     ]
 
 
-def stops(looks: list[ModelTried], began_ns: int) -> tuple[Stop, ...]:
+def stops(looks: list[ModelTried], began_ns: int, stillness: Stillness) -> tuple[Stop, ...]:
     """Return the times that the machine stood still."""
     return tuple(
         Stop(
@@ -29,6 +30,7 @@ def stops(looks: list[ModelTried], began_ns: int) -> tuple[Stop, ...]:
             call_s=((look.guest_ns or look.stop_ended_ns) - look.began_ns) / 1e9,
             tasks=look.tasks,
             frames=look.frames,
+            felt_s=stillness.felt(look.stop_began_ns, look.stop_ended_ns),
         )
         for look in looks
         if look.stop_began_ns

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lpharness.checks.contract import Recording
+from lpharness.checks.heartbeat import Gap as ProcessGap
 from lpharness.checks.heartbeat import gaps
 from lpharness.checks.story import Story
 from lpharness.checks.transitions import Direction, Transition, due_transitions
+from lpharness.comparison.calls import calls
 from lpharness.comparison.looks import blocked, stops, tries
-from lpharness.comparison.measured import PACE_S, Crossing, Gap, Measured, Outcome, Stop
+from lpharness.comparison.measured import PACE_S, Crossing, Gap, Measured, Outcome, StandStill, Stop
 from lpharness.comparison.meetings import meetings
 from lpharness.comparison.moves import moves
+from lpharness.comparison.stillness import Still, Stillness
 from lpharness.results.clock import GuestClock
 from lpharness.results.figures import Stage, figures
 from lpharness.results.model import Verdict
@@ -41,7 +44,11 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
         crossings=tuple(
             _crossing(recording, each, lulls, crew) for each in due_transitions(recording)
         ),
-        baseline_gap=lulls.longest(Phase.BASELINE, None, Phase.LOAD),
+        baseline_gap=lulls.longest(lulls.window(Phase.BASELINE, None, Phase.LOAD)),
+        baseline_s=lulls.baseline_s,
+        beating=lulls.stillness.beating,
+        stills=lulls.told,
+        calls=calls(recording),
         before=_per_second(done.before),
         during=_per_second(done.during),
         patched=_per_second(done.between),
@@ -54,7 +61,12 @@ def _crossing(
 ) -> Crossing:
     looks = tries(recording, transition)
     began = transition.began[1].guest_ns or 0 if transition.began else 0
-    stood = stops(looks, began)
+    stood = stops(looks, began, lulls.stillness)
+    window = lulls.window(
+        _CHANGES_BEGIN[transition.direction],
+        transition.completed[1].guest_ns if transition.completed else None,
+        Phase.STEADY if transition.direction == "patching" else Phase.AFTER,
+    )
     outcome = _outcome(transition)
     return Crossing(
         direction=transition.direction,
@@ -66,11 +78,8 @@ def _crossing(
         failed=sum(1 for look in looks if look.blocked),
         stops=stood,
         blocked=blocked(recording, transition),
-        gap=lulls.longest(
-            _CHANGES_BEGIN[transition.direction],
-            transition.completed[1].guest_ns if transition.completed else None,
-            Phase.STEADY if transition.direction == "patching" else Phase.AFTER,
-        ),
+        gap=lulls.longest(window),
+        window_s=lulls.since_load(window),
         met=meetings(recording, transition.direction),
         pace=_pace(crew, began, transition.seconds) if began else (),
     )
@@ -104,16 +113,23 @@ def _switched(
     return stood[-1].at_s + stood[-1].seconds if stood else transition.seconds
 
 
+_Window = tuple[int, int]
+"""Begin and end, in the guest's nanoseconds."""
+
+
 class _Lulls:
-    """When CPUs did nothing, the host's share taken off."""
+    """When CPUs did nothing: by the heartbeats in the kernel, else, without them, by processes'."""
 
     def __init__(self, recording: Recording) -> None:
         self._clock = GuestClock(recording.events)
         self._story = Story(recording)
-        self._gaps = list(gaps(recording))
+        self.stillness = Stillness(recording)
+        self._gaps: Sequence[Still | ProcessGap] = (
+            self.stillness.stills if self.stillness.beating else list(gaps(recording))
+        )
 
-    def longest(self, phase: Phase, until_ns: int | None, or_until: Phase) -> Gap | None:
-        """Return the longest of which a part lies between a phase's begin and a moment.
+    def window(self, phase: Phase, until_ns: int | None, or_until: Phase) -> _Window | None:
+        """Return the time from a phase's begin to a moment; ``None`` if it did not come to that.
 
         Args:
             phase: from whose begin on.
@@ -121,13 +137,37 @@ class _Lulls:
             or_until: until this phase began, where there is no such moment.
         """
         begin, end = self._began(phase), until_ns or self._began(or_until)
-        if begin is None or end is None or not self._gaps:
+        return None if begin is None or end is None else (begin, end)
+
+    def longest(self, window: _Window | None) -> Gap | None:
+        """Return the longest of which a part lies in some time."""
+        if window is None or not self._gaps:
             return None
+        begin, end = window
         inside = [gap for gap in self._gaps if gap.ended_ns > begin and gap.began_ns < end]
         return Gap(
             own_s=max((gap.own_ns for gap in inside), default=0) / 1e9,
             whole_s=max((gap.length_ns for gap in inside), default=0) / 1e9,
         )
+
+    def since_load(self, window: _Window | None) -> tuple[float, float] | None:
+        """Return some time in seconds from the begin of the load."""
+        load = self._began(Phase.LOAD)
+        if window is None or load is None:
+            return None
+        return (window[0] - load) / 1e9, (window[1] - load) / 1e9
+
+    @property
+    def baseline_s(self) -> float | None:
+        """How long nothing was changed, in seconds."""
+        window = self.window(Phase.BASELINE, None, Phase.LOAD)
+        return None if window is None else (window[1] - window[0]) / 1e9
+
+    @property
+    def told(self) -> tuple[StandStill, ...]:
+        """What the heartbeats in the kernel kept, as samples."""
+        load = self._began(Phase.LOAD)
+        return () if load is None else self.stillness.told(load)
 
     def _began(self, phase: Phase) -> int | None:
         chapter = self._story.find(phase)

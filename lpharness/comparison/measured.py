@@ -20,6 +20,10 @@ KINDS: tuple[Kind, ...] = ("running", "sleeping", "kthread", "idle")
 PACE_S = 0.2
 """Workers report each 0.1 s, somewhat later under emulation."""
 
+Stage = Literal["before", "patching", "patched", "unpatching", "after"]
+"""Of a trial: the transitions, and what lies before, between and after them."""
+STAGES: tuple[Stage, ...] = ("before", "patching", "patched", "unpatching", "after")
+
 Outcome = Literal["completed", "gave up", "not over", "never began"]
 
 
@@ -46,6 +50,36 @@ class Stop(Struct, frozen=True, kw_only=True):
     tasks: int
     frames: int
     """Entries of stack traces that were looked at, or words of stacks."""
+    felt_s: float | None = None
+    """The longest stand-still of a CPU that the heartbeats in the kernel saw meanwhile."""
+
+
+class Beating(Struct, frozen=True, kw_only=True):
+    """How a trial's heartbeats in the kernel beat."""
+
+    cpus: int
+    period_s: float
+    kept_s: float
+    """Gaps of at least so much were kept."""
+    cost_s: float | None
+    """Of a beat; ``None`` where it was not measured in this very guest."""
+    chosen: str
+    """Why this period: ``default``, ``measured``, or ``remembered`` of another guest."""
+    lost: int
+    """Gaps that were not read in time: in no figure but this one."""
+
+
+class StandStill(Struct, frozen=True, kw_only=True):
+    """A stretch in which a CPU did no task's work, by its heartbeat in the kernel."""
+
+    cpu: int
+    at_s: float
+    """Since the load began: less than 0 before anything was changed."""
+    seconds: float
+    deaf_s: float
+    """The longest part of it without any interrupt."""
+    own_s: float
+    """Without what the host made of it, as far as the host tells."""
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -79,6 +113,18 @@ class Met(Struct, frozen=True, kw_only=True):
     """Made by what goes out, taken by what comes in."""
 
 
+class Call(Struct, frozen=True, kw_only=True):
+    """A call of a patched function, as the mean of some hundred in a row."""
+
+    at_s: float
+    """Since the load began: less than 0 before anything was changed."""
+    stage: Stage | None
+    """``None`` while something else went on: a module was loaded, say."""
+    ns: float
+    twin_ns: float
+    """Of a function like it that is never patched."""
+
+
 class Crossing(Struct, frozen=True, kw_only=True):
     """One transition: patching or unpatching."""
 
@@ -97,6 +143,8 @@ class Crossing(Struct, frozen=True, kw_only=True):
     blocked: tuple[Blocked, ...] = ()
     gap: Gap | None = None
     """From the load, or the write to ``enabled``, to the end; ``None`` without heartbeats."""
+    window_s: tuple[float, float] | None = None
+    """That time, counted from the begin of the load."""
     met: tuple[Met, ...] = ()
     """Empty for a case that does not count it."""
     pace: tuple[tuple[float, float], ...] = ()
@@ -128,6 +176,14 @@ class Measured(Struct, frozen=True, kw_only=True):
     crossings: tuple[Crossing, ...] = ()
     baseline_gap: Gap | None = None
     """Before anything was changed: the noise."""
+    baseline_s: float | None = None
+    """How long that was."""
+    beating: Beating | None = None
+    """``None`` where there were no heartbeats in the kernel; then gaps are those of processes."""
+    stills: tuple[StandStill, ...] = ()
+    """Every stand-still that those kept."""
+    calls: tuple[Call, ...] = ()
+    """Empty for a case that does not time them."""
     before: float | None = None
     """Operations of the workload a second, until the load."""
     during: float | None = None

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from lpharness.comparison.pictures import Picture
+from lpharness.comparison.drawing import Picture
 from lpharness.comparison.summary import Comparison
 from lpharness.comparison.tables import Table
 from lpharness.results.html import csp_hash, environment

@@ -10,30 +10,30 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from lpharness.checks.transitions import Direction
+from lpharness.comparison.drawing import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Logarithmic,
+    Picture,
+    colour_of,
+    picture_svg,
+)
 from lpharness.comparison.measured import Crossing, Measured
+from lpharness.comparison.still_picture import still_picture
 from lpharness.comparison.summary import DIRECTIONS, Comparison
-from lpharness.results.curves import MODEL_COLOURS, OTHER_COLOUR, Curve, curves_svg
+from lpharness.results.curves import Curve, curves_svg
 from lpharness.results.model import Verdict
 from lpharness.results.text import one_line, seconds
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 90, 30, 20, 46
 _ROW = 44
 _CHART = 260
 _NOISE = "#8a8f96"
-
-
-class Picture(Struct, frozen=True, kw_only=True):
-    """One picture."""
-
-    name: str
-    """For a file."""
-    title: str
-    about: str
-    svg: str
 
 
 def pictures(comparison: Comparison) -> list[Picture]:
@@ -48,7 +48,7 @@ def pictures(comparison: Comparison) -> list[Picture]:
         trials, where = list(group), one_line(" · ".join(key))
         name = re.sub(r"[^\w.+-]", "_", "--".join(key), flags=re.ASCII)
         for direction in DIRECTIONS:
-            for draw in (_moved, _gaps, _paces):
+            for draw in (_moved, _gaps, still_picture, _paces):
                 picture = draw(trials, direction, where, name)
                 if picture is not None:
                     found.append(picture)
@@ -109,10 +109,10 @@ def _gaps(
     values = [v for trial, crossing in found for v in _of_gaps(trial, crossing)]
     if not values:
         return None
-    axis = _Logarithmic(min(values), max(values))
+    axis = Logarithmic(min(values), max(values))
     for trial, crossing in found:
-        y = _TOP + list(rows).index(trial.model) * _ROW if trial.model in rows else None
-        y = _TOP + len(rows) * _ROW if y is None else y
+        y = TOP + list(rows).index(trial.model) * _ROW if trial.model in rows else None
+        y = TOP + len(rows) * _ROW if y is None else y
         marks = rows[trial.model]
         if trial.baseline_gap:
             x = axis.x(trial.baseline_gap.whole_s)
@@ -120,17 +120,17 @@ def _gaps(
             marks.append(_dot(x, y + 29, _NOISE, tip))
         if crossing.gap:
             tip = f"longest gap of a CPU: {seconds(crossing.gap.whole_s)}"
-            marks.append(_dot(axis.x(crossing.gap.whole_s), y + 15, _colour(trial.model), tip))
+            marks.append(_dot(axis.x(crossing.gap.whole_s), y + 15, colour_of(trial.model), tip))
         for stop in crossing.stops:
             tip = f"machine stopped: {seconds(stop.seconds)}"
-            marks.append(_bar(axis.x(stop.seconds), y + 15, _colour(trial.model), tip))
-    base = _TOP + len(rows) * _ROW
+            marks.append(_bar(axis.x(stop.seconds), y + 15, colour_of(trial.model), tip))
+    base = TOP + len(rows) * _ROW
     parts = [axis.grid(base)]
     for number, (model, marks) in enumerate(rows.items()):
-        y = _TOP + number * _ROW
-        parts.append(f'<path d="M{_LEFT} {y}H{_WIDTH - _RIGHT}" stroke="#ddd"/>')
+        y = TOP + number * _ROW
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(
-            f'<text x="{_LEFT - 8}" y="{y + 19}" text-anchor="end" fill="{_colour(model)}">'
+            f'<text x="{LEFT - 8}" y="{y + 19}" text-anchor="end" fill="{colour_of(model)}">'
             f"{escape(model)}</text>"
         )
         parts += marks
@@ -140,7 +140,7 @@ def _gaps(
         title=title,
         about="A dot a trial: the longest gap of a CPU's heartbeat, whoever made it; grey: the "
         "longest before anything was changed. A bar a stop of the machine, by the model's account.",
-        svg=_svg(title, base + _BOTTOM, parts),
+        svg=picture_svg(title, base + BOTTOM, parts),
     )
 
 
@@ -149,36 +149,6 @@ def _of_gaps(trial: Measured, crossing: Crossing) -> Iterator[float]:
         if gap and gap.whole_s > 0:
             yield gap.whole_s
     yield from (stop.seconds for stop in crossing.stops if stop.seconds > 0)
-
-
-class _Logarithmic:
-    """Seconds to pixels, by whole powers of ten."""
-
-    def __init__(self, least: float, most: float) -> None:
-        self.first = math.floor(math.log10(max(least, 1e-6)))
-        self.last = max(math.ceil(math.log10(max(most, 1e-6))), self.first + 1)
-
-    def x(self, value: float) -> float:
-        power = math.log10(value) if value > 0 else self.first
-        share = (power - self.first) / (self.last - self.first)
-        return round(_LEFT + min(max(share, 0), 1) * (_WIDTH - _LEFT - _RIGHT), 1)
-
-    def grid(self, base: int) -> str:
-        parts = []
-        for power in range(self.first, self.last + 1):
-            x = self.x(10.0**power)
-            parts.append(f'<path d="M{x} {_TOP}V{base}" stroke="#ddd"/>')
-            parts.append(
-                f'<text x="{x}" y="{base + 18}" text-anchor="middle">{_power(power)}</text>'
-            )
-        return "".join(parts)
-
-
-def _power(power: int) -> str:
-    for unit, least in (("s", 0), ("ms", -3), ("µs", -6)):
-        if power >= least:
-            return f"{10 ** (power - least)} {unit}"
-    return f"1e{power} s"
 
 
 # --- what the workload got done -------------------------------------------------------------------
@@ -203,11 +173,11 @@ def _paces(
     top = max(1.25, max(share for _, share in points))
 
     def x(at: float) -> float:
-        wide = _WIDTH - _LEFT - _RIGHT
-        return round(_LEFT + (at - first) / max(last - first, 1e-9) * wide, 1)
+        wide = WIDTH - LEFT - RIGHT
+        return round(LEFT + (at - first) / max(last - first, 1e-9) * wide, 1)
 
     def y(share: float) -> float:
-        return round(_TOP + (1 - share / top) * _CHART, 1)
+        return round(TOP + (1 - share / top) * _CHART, 1)
 
     title = f"Throughput around the transition, {direction}: {where}"
     return Picture(
@@ -215,9 +185,9 @@ def _paces(
         title=title,
         about="Operations of the workload, as a share of those before the load; the transition "
         "begins at 0 s. Median of the repeats.",
-        svg=_svg(
+        svg=picture_svg(
             title,
-            _TOP + _CHART + _BOTTOM + 18,
+            TOP + _CHART + BOTTOM + 18,
             [*_frame(x, y, first, last, top), *_drawn(lines, x, y), *_legend(list(lines))],
         ),
     )
@@ -230,16 +200,16 @@ def _frame(
     last: float,
     top: float,
 ) -> Iterator[str]:
-    base = _TOP + _CHART
+    base = TOP + _CHART
     for percent in range(0, math.floor(top * 100) + 1, 25 if top < 2 else 100):
         at = y(percent / 100)
-        yield f'<path d="M{_LEFT} {at}H{_WIDTH - _RIGHT}" stroke="#ddd"/>'
-        yield f'<text x="{_LEFT - 8}" y="{at + 4}" text-anchor="end">{percent} %</text>'
+        yield f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#ddd"/>'
+        yield f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{percent} %</text>'
     step = max(1, math.ceil((last - first) / 10))
     for second in range(math.ceil(first), math.floor(last) + 1, step):
         at = x(second)
         colour = "#888" if second == 0 else "#ddd"
-        yield f'<path d="M{at} {_TOP}V{base}" stroke="{colour}"/>'
+        yield f'<path d="M{at} {TOP}V{base}" stroke="{colour}"/>'
         yield f'<text x="{at}" y="{base + 18}" text-anchor="middle">{second} s</text>'
 
 
@@ -250,35 +220,15 @@ def _drawn(
 ) -> Iterator[str]:
     for model, line in lines.items():
         path = "M" + "L".join(f"{x(at)} {y(share)}" for at, share in line)
-        colour = _colour(model)
+        colour = colour_of(model)
         yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
 
 
 def _legend(models: Sequence[str]) -> Iterator[str]:
     for number, model in enumerate(models):
-        x, y = _LEFT + number * 110, _TOP + _CHART + 42
-        yield f'<path d="M{x} {y - 4}h18" stroke="{_colour(model)}" stroke-width="3"/>'
+        x, y = LEFT + number * 110, TOP + _CHART + 42
+        yield f'<path d="M{x} {y - 4}h18" stroke="{colour_of(model)}" stroke-width="3"/>'
         yield f'<text x="{x + 24}" y="{y}">{escape(model)}</text>'
-
-
-# --- what all have in common ----------------------------------------------------------------------
-
-
-def _svg(title: str, height: int, parts: Sequence[str]) -> str:
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        'font-family="sans-serif" font-size="12" role="img">'
-    )
-    return "\n".join(
-        [
-            opening,
-            f"<title>{escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-            *parts,
-            "</svg>",
-            "",
-        ]
-    )
 
 
 def _dot(x: float, y: float, colour: str, tip: str) -> str:
@@ -293,7 +243,3 @@ def _bar(x: float, y: float, colour: str, tip: str) -> str:
         f'<rect x="{x - 1.5}" y="{y - 8}" width="3" height="16" fill="{colour}">'
         f"<title>{escape(tip)}</title></rect>"
     )
-
-
-def _colour(model: str) -> str:
-    return MODEL_COLOURS.get(model, OTHER_COLOUR)

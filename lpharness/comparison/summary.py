@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from lpharness.checks.transitions import Direction
+from lpharness.comparison.cost import Cost, costs
 from lpharness.comparison.measured import KINDS, Blocked, Crossing, Kind, Measured
 from lpharness.comparison.promises import Meeting, promised
+from lpharness.comparison.standing import Standing, baseline_of, standing
 from lpharness.results.model import Verdict
 
 DIRECTIONS: tuple[Direction, ...] = ("patching", "unpatching")
@@ -64,10 +66,14 @@ class Crossed(Struct, frozen=True, kw_only=True):
     """How long the machine stood still; one value a stop."""
     calls: Spread | None
     """How long the call took that stopped it."""
+    felt: Spread | None
+    """How long a CPU stood still around a stop, by the heartbeats in the kernel; one value each."""
     own: Spread | None
     """Longest time that a CPU did nothing, the host's share taken off; one value a trial."""
     whole: Spread | None
     """The same, whoever made it."""
+    standing: Standing | None
+    """How often and how long CPUs stood still meanwhile, by those heartbeats."""
     blocked: tuple[Blocked, ...]
     """Who was in the way, the most often first."""
 
@@ -87,6 +93,8 @@ class Row(Struct, frozen=True, kw_only=True):
     baseline_own: Spread | None
     """As `Crossed.own` and `Crossed.whole`, before anything was changed."""
     baseline_whole: Spread | None
+    noise: Standing | None
+    """As `Crossed.standing`, before anything was changed."""
     before: Spread | None
     during: Spread | None
     patched: Spread | None
@@ -94,6 +102,8 @@ class Row(Struct, frozen=True, kw_only=True):
     crossed: tuple[Crossed, ...]
     mixed: tuple[Mixed, ...]
     """Empty for a case that does not count it."""
+    costs: tuple[Cost, ...]
+    """What a call cost in each stage; empty for a case that does not time calls."""
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -134,19 +144,24 @@ def _row(trials: Sequence[Measured]) -> Row:
         reasons=tuple(dict.fromkeys(t.reason for t in trials if t.verdict is not Verdict.PASS)),
         baseline_own=spread(t.baseline_gap.own_s for t in known if t.baseline_gap),
         baseline_whole=spread(t.baseline_gap.whole_s for t in known if t.baseline_gap),
+        noise=standing((trial, baseline_of(trial)) for trial in known),
         before=spread(trial.before for trial in known),
         during=spread(trial.during for trial in known),
         patched=spread(trial.patched for trial in known),
         after=spread(trial.after for trial in known),
         crossed=tuple(
-            _crossed(direction, [c for t in known for c in t.crossings if c.direction == direction])
+            _crossed(
+                direction, [(t, c) for t in known for c in t.crossings if c.direction == direction]
+            )
             for direction in DIRECTIONS
         ),
         mixed=tuple(_mixed(first.model, [c for t in known for c in t.crossings])),
+        costs=costs(call for trial in known for call in trial.calls),
     )
 
 
-def _crossed(direction: Direction, crossings: Sequence[Crossing]) -> Crossed:
+def _crossed(direction: Direction, pairs: Sequence[tuple[Measured, Crossing]]) -> Crossed:
+    crossings = [crossing for _, crossing in pairs]
     over = [crossing for crossing in crossings if crossing.outcome == "completed"]
     moves = [move for crossing in over for move in crossing.moves]
     by_kind = {kind: spread(m.at_s for m in moves if m.kind == kind) for kind in KINDS}
@@ -164,8 +179,10 @@ def _crossed(direction: Direction, crossings: Sequence[Crossing]) -> Crossed:
         failed=sum(crossing.failed for crossing in crossings),
         stops=spread(stop.seconds for stop in stops),
         calls=spread(stop.call_s for stop in stops),
+        felt=spread(stop.felt_s for stop in stops),
         own=spread(crossing.gap.own_s for crossing in over if crossing.gap),
         whole=spread(crossing.gap.whole_s for crossing in over if crossing.gap),
+        standing=standing((t, c.window_s) for t, c in pairs if c.outcome == "completed"),
         blocked=_blocked(crossings),
     )
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lpharness.comparison.cost import Middle
 from lpharness.comparison.measured import KINDS
 from lpharness.comparison.promises import about
+from lpharness.comparison.standing import EDGES_S, Standing
 from lpharness.comparison.summary import Comparison, Crossed, Mixed, Row, Spread
 from lpharness.results import text
 
@@ -50,7 +52,7 @@ def _harmless(table: Table) -> Table:
 
 
 def _of_one(where: str, rows: Sequence[Row]) -> Iterator[Table]:
-    for make in (_times, _kinds, _stops, _throughput, _attempts, _mixing):
+    for make in (_times, _kinds, _stops, _standing, _throughput, _costs, _attempts, _mixing):
         table = make(where, rows)
         if table.rows:
             yield table
@@ -112,6 +114,7 @@ def _stops(where: str, rows: Sequence[Row]) -> Table:
             "stops",
             "machine stopped",
             "call of stop_machine",
+            "a CPU stood still meanwhile",
         ),
         named=2,
         rows=tuple(
@@ -125,13 +128,65 @@ def _stops(where: str, rows: Sequence[Row]) -> Table:
                 str(crossed.stops.count) if crossed.stops else "none",
                 _spread(crossed.stops),
                 _spread(crossed.calls),
+                _spread(crossed.felt),
             )
             for one, crossed in _each(rows)
         ),
-        note="Gaps by a heartbeat on each CPU, the host's share taken off, from the load (or the "
-        "write to `enabled`) to the end of the transition; of transitions that completed. The "
-        "stops are the model's own account, one value each.",
+        note="Gaps by a heartbeat on each CPU (in the kernel, where the trial had those), the "
+        "host's share taken off, from the load (or the write to `enabled`) to the end of the "
+        "transition; of transitions that completed. The stops are the model's own account, one "
+        "value each; the last column is what the heartbeats in the kernel saw of them.",
     )
+
+
+def _standing(where: str, rows: Sequence[Row]) -> Table:
+    """Return how often CPUs stood still for how long, beside the noise."""
+    found = [(one, crossed, crossed.standing) for one, crossed in _each(rows) if crossed.standing]
+    told = [
+        at for at, _ in enumerate(EDGES_S) if any(now.over[at] is not None for *_, now in found)
+    ]
+
+    def beside(now: Standing, before: Standing | None) -> Iterator[str]:
+        yield f"{_percent(now.share)} ({_percent(before.share if before else None)})"
+        yield f"{text.seconds(now.deaf_s)} ({text.seconds(before.deaf_s if before else None)})"
+        for at in told:
+            rate, usual = now.over[at], before.over[at] if before else None
+            yield _NONE if rate is None else f"{_often(rate)} ({_often(usual)})"
+
+    return Table(
+        title=f"How often CPUs did nothing, by heartbeats in the kernel: {where}",
+        columns=(
+            "model",
+            "direction",
+            "of the time",
+            "longest without interrupts",
+            *(f"over {text.seconds(EDGES_S[at])}" for at in told),
+        ),
+        named=2,
+        rows=tuple(
+            (one.model, crossed.direction, *beside(now, one.noise)) for one, crossed, now in found
+        ),
+        note=f"{_beating(rows)} In brackets the noise: the same before anything was changed. "
+        "Stretches of so much a second of each CPU, whoever made them.",
+    )
+
+
+def _beating(rows: Sequence[Row]) -> str:
+    """Tell how fine the heartbeats were: not alike everywhere, if a run was made in parts."""
+    known = [s for row in rows for s in (row.noise, *(c.standing for c in row.crossed)) if s]
+    periods = sorted({period for standing in known for period in standing.periods_s})
+    each = " or ".join(text.seconds(period) for period in periods)
+    lost = sum(standing.lost for standing in known)
+    more = f" {lost} were not read in time." if lost else ""
+    return f"A beat each {each} on each CPU; shorter stretches are not seen.{more}"
+
+
+def _percent(share: float | None) -> str:
+    return _NONE if share is None else f"{100 * share:.2g} %"
+
+
+def _often(rate: float | None) -> str:
+    return _NONE if rate is None else f"{rate:.2g}/s"
 
 
 def _throughput(where: str, rows: Sequence[Row]) -> Table:
@@ -154,6 +209,41 @@ def _throughput(where: str, rows: Sequence[Row]) -> Table:
             if row.before
         ),
         note="Operations a second, median of the repeats, and their share of what was done before.",
+    )
+
+
+def _costs(where: str, rows: Sequence[Row]) -> Table:
+    def cell(found: Middle) -> str:
+        return f"{found.median:.3g} ns ({found.low:.3g} to {found.high:.3g})"
+
+    return Table(
+        title=f"What a call costs: {where}",
+        columns=(
+            "model",
+            "when",
+            "bursts",
+            "a call of the patched function",
+            "of one that is never patched",
+            "more",
+            "times as long",
+        ),
+        named=2,
+        rows=tuple(
+            (
+                row.model,
+                cost.stage,
+                str(cost.bursts),
+                cell(cost.call),
+                cell(cost.twin),
+                f"{cost.more:.3g} ns",
+                _NONE if cost.ratio is None else f"{cost.ratio:.3g}",
+            )
+            for row in rows
+            for cost in row.costs
+        ),
+        note="Of an empty function, called some hundred times in a row, again and again: the "
+        "median of these bursts (the middle half). Under emulation the nanoseconds are the "
+        "emulator's; what one model costs beside another still holds.",
     )
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from lpharness.base.errors import HostError, InputError
 from lpharness.cli.models import app
 from lpharness.comparison import Comparison, compare, read_run
+from lpharness.comparison.measured import Measured
 from lpharness.comparison.promises import ORDER
 from lpharness.comparison.summary import Row
 
@@ -44,6 +45,22 @@ def expect_all_measured(row: Row) -> None:
     assert all(mixed.tokens > 20 for mixed in row.mixed)
     assert row.before
     assert row.after
+    assert row.noise
+    assert all(crossed.standing and not crossed.standing.lost for crossed in row.crossed)
+    by_stage = {cost.stage: cost for cost in row.costs}
+    assert {"before", "patched", "after"} <= set(by_stage)
+    # A handler of ftrace's costs a multiple of an empty function, whoever runs the guest.
+    assert (by_stage["patched"].ratio or 0) > 2 * (by_stage["before"].ratio or 0), row.costs
+    assert (by_stage["after"].ratio or 9) < 3
+
+
+def expect_stops_seen(trial: Measured) -> None:
+    """A stop that the model tells of lies within a gap of the heartbeats, if it was long enough."""
+    assert trial.beating
+    for stop in (stop for crossing in trial.crossings for stop in crossing.stops):
+        if stop.seconds >= trial.beating.kept_s:
+            assert stop.felt_s is not None
+            assert stop.felt_s >= stop.seconds
 
 
 def test_two_models_are_measured_and_keep_their_promises(tmp_path: Path) -> None:
@@ -53,6 +70,8 @@ def test_two_models_are_measured_and_keep_their_promises(tmp_path: Path) -> None
     for row in comparison.rows:
         expect_all_measured(row)
     assert all(crossed.stops and crossed.looks and crossed.last for crossed in kpatch.crossed)
+    for trial in comparison.trials:
+        expect_stops_seen(trial)
     assert any(crossed.kinds for crossed in hybrid.crossed)
 
 
