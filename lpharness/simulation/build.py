@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from lpharness.base.errors import InputError
 from lpharness.simulation import codes, draws, fields
 from lpharness.simulation.assemble import Assembly
 from lpharness.simulation.durations import QUANTILES, nanoseconds
+from lpharness.simulation.events import SHIFT
 from lpharness.simulation.machine import MOST_TRIES, Array, Machine
 from lpharness.simulation.scenario import Scenario
 
@@ -140,7 +142,7 @@ def _arrays(g: Array, scenario: Scenario, assembly: Assembly, entries: list[int]
         cpu=cpu,
         step=np.array(steps, dtype=np.int64),
         function=np.stack([in_patch, np.full(functions, origin)], axis=1).astype(np.int64),
-        event=np.zeros((2 * tasks + 16 * cpus + 64, 3), dtype=np.int64),
+        event=np.zeros((2 * (2 * tasks + 16 * cpus + 64), fields.EVENT_FIELDS), dtype=np.int64),
         quantiles=np.array(assembly.tables, dtype=np.int64).reshape(-1, QUANTILES),
         channel=np.full(max(1, len(assembly.channels)), -1, dtype=np.int64),
         tries=np.zeros((MOST_TRIES, 5), dtype=np.int64),
@@ -176,22 +178,33 @@ def _first_events(machine: Machine, scenario: Scenario, seed: int) -> None:
             starts[first : first + group.count] = nanoseconds(group.start)
         first += group.count
     machine.context[:tasks, fields.WAKE_AT] = starts
-    found = [(int(at), codes.WAKE, task) for task, at in enumerate(starts)]
+    found = [(starts, codes.WAKE)]
     for table, kind in ((codes.IRQ_EVERY, codes.INTERRUPT), (codes.STEAL_EVERY, codes.STEAL)):
         if machine.g[table] >= 0:
-            drawn = random.choice(machine.quantiles[machine.g[table]], cpus)
-            found += [(int(at), kind, cpu) for cpu, at in enumerate(drawn)]
-    found.append((settle, codes.BEGIN, 0))
+            found.append((random.choice(machine.quantiles[machine.g[table]], cpus), kind))
+    found.append((np.array([settle]), codes.BEGIN))
     _fill(machine, found)
 
 
-def _fill(machine: Machine, found: list[tuple[int, int, int]]) -> None:
-    """Put the first events into the queue: sorted, they are a heap."""
-    table = np.array(found, dtype=np.int64)
-    count = len(table)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    machine.event[:count, fields.TIME] = table[:, 0]
-    machine.event[:count, fields.KEY] = (np.arange(count) << 4) | table[:, 1]
-    machine.event[:count, fields.WHO] = table[:, 2]
-    machine.g[codes.ORDER] = count
-    machine.g[codes.HEAP] = count
+def _fill(machine: Machine, found: Sequence[tuple[Array, int]]) -> None:
+    """Put the first events into the queue's wheel: of each kind, one for each who, from 0 on."""
+    times = np.concatenate([times for times, _ in found])
+    kinds = np.concatenate([np.full(len(times), kind) for times, kind in found])
+    who = np.concatenate([np.arange(len(times)) for times, _ in found])
+    count, first = len(times), len(machine.event) // 2
+    order = np.argsort(times, kind="stable")
+    rows = machine.event[first : first + count]
+    rows[:, fields.TIME] = times[order]
+    rows[:, fields.KEY] = (np.arange(count) << 4) | kinds[order]
+    rows[:, fields.WHO] = who[order]
+    hooks = (rows[:, fields.TIME] >> SHIFT) % codes.SLOTS
+    by_hook = np.argsort(hooks, kind="stable")
+    rows[:, fields.LINK] = -1
+    same = hooks[by_hook][1:] == hooks[by_hook][:-1]
+    rows[by_hook[:-1][same], fields.LINK] = first + by_hook[1:][same]
+    hook, at = np.unique(hooks[by_hook], return_index=True)
+    machine.g[codes.WHEEL :] = -1
+    machine.g[codes.WHEEL + hook] = first + by_hook[at]
+    machine.g[codes.ORDER] = machine.g[codes.LATER] = count
+    machine.g[codes.SLOT] = machine.g[codes.FREE] = -1
+    machine.g[codes.FRESH] = first + count

@@ -46,14 +46,15 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function for those that are compiled; Python itself cannot call it then.
 
     A door for Python would have to take the whole machine apart, and take longer to compile than
-    the function.
+    the function. Nor do they count references: whoever calls the entry holds the machine's arrays
+    until it is done, and counting each array at each call took three quarters of the time.
     """
     if not COMPILES:
         return function
     import numba
 
-    njit: Any = numba.njit  # its types do not tell of these two options
-    compiler = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    njit: Any = numba.njit  # its types do not tell of these options
+    compiler = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
     return cast("Callable[_P, _R]", compiler(function))
 
 

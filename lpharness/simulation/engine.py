@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lpharness.simulation import codes, cpus, fields, stopping
 from lpharness.simulation.compiled import compiled, compiled_entry
-from lpharness.simulation.events import drop_first, push
+from lpharness.simulation.events import drop_first, none_left, push
 from lpharness.simulation.machine import Machine
 from lpharness.simulation.models import hybrid, immediate, rules
 from lpharness.simulation.waking import wake
@@ -16,7 +16,7 @@ def run(m: Machine, until: int) -> None:
 
     One that was given up ends at once, so that who was in the way still stands there.
     """
-    while m.g[codes.HEAP] > 0 and m.g[codes.OUTCOME] != codes.FAILED:
+    while m.g[codes.OUTCOME] != codes.FAILED and not none_left(m):
         now = int(m.event[0, fields.TIME])
         if m.g[codes.OUTCOME] == codes.DONE:
             until = int(m.g[codes.ENDED_AT] + m.g[codes.LINGER])

@@ -26,3 +26,5 @@ CPU_FIELDS = 12
 OP, ARG, JUMP = range(3)
 IN_PATCH, FUNCTION_VERSION = range(2)  # the latter where a model redirects function by function
 TIME, KEY, WHO = range(3)
+LINK = 3  # of an event in the wheel: the next in its slot; -1 for none
+EVENT_FIELDS = 4

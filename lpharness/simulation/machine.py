@@ -35,7 +35,7 @@ class Machine(NamedTuple):
     step: Array
     function: Array
     event: Array
-    """The queue: a heap."""
+    """The queue: in the first half a heap, in the second what comes later; see `events`."""
     quantiles: Array
     """One row for each distribution."""
     channel: Array

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from lpharness.simulation import codes, fields
 from lpharness.simulation.assemble import Assembly
@@ -115,7 +116,7 @@ def outcome(
         stops=stops,
         longest_stop_s=max((each.stopped.most for each in stops), default=0.0),
         blockers=[] if done else _blockers(m, assembly, scenario, due),
-        meetings=dict(zip(codes.MEETINGS, g[codes.MIXED :].tolist(), strict=True)),
+        meetings=dict(zip(codes.MEETINGS, g[codes.MIXED : codes.SLOT].tolist(), strict=True)),
         syscalls_per_s_before=_rate(int(g[codes.SYSCALLS_BEFORE]), began),
         syscalls_per_s_during=_rate(int(g[codes.SYSCALLS_DURING]), ended - began),
         curve=_curve(moved, tasks, ended - began),
@@ -168,13 +169,13 @@ def _curve(moved: Array, tasks: int, span: int) -> list[tuple[float, float]]:
     return [(0.0, 0.0), *points, (span / _SECOND, len(times) / tasks)]
 
 
-def _blockers(m: Machine, assembly: Assembly, scenario: Scenario, due: Array) -> list[Blocker]:
+def _blockers(
+    m: Machine, assembly: Assembly, scenario: Scenario, due: NDArray[np.bool_]
+) -> list[Blocker]:
     """Return who had not moved, like ones together, most first."""
     found: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
     running = set(m.cpu[:, fields.CURRENT].tolist())
-    for task in np.flatnonzero(~due.astype(bool)).tolist():
-        if not _in_the_way(m, task):
-            continue
+    for task in np.flatnonzero(~due & _in_the_way(m, len(due))).tolist():
         name = scenario.tasks[int(m.context[task, fields.GROUP])].name
         found[name, _state(m, task, running), _stack(m, assembly, task)] += 1
     return [
@@ -183,9 +184,12 @@ def _blockers(m: Machine, assembly: Assembly, scenario: Scenario, due: Array) ->
     ]
 
 
-def _in_the_way(m: Machine, task: int) -> bool:
+def _in_the_way(m: Machine, tasks: int) -> NDArray[np.bool_]:
     """Models that stop the machine know who was in the way; the others wait for whom they mark."""
-    return not _stops(m) or bool(m.context[task, fields.BLOCKED_AT] == m.g[codes.TRIES])
+    if not _stops(m):
+        return np.ones(tasks, dtype=np.bool_)
+    blocked: NDArray[np.bool_] = m.context[:tasks, fields.BLOCKED_AT] == m.g[codes.TRIES]
+    return blocked
 
 
 def _state(m: Machine, task: int, running: set[int]) -> str:
