@@ -13,7 +13,7 @@ import re
 from msgspec import Struct
 
 from lpharness.console.lines import Line, LineBuffer, parse_line
-from lpharness.console.patterns import Pattern, Patterns, Severity, bundled_patterns
+from lpharness.console.patterns import FRAME, Pattern, Patterns, Severity, bundled_patterns
 
 REPORT_LINES = 120
 """Longest report, in lines: a kernel that dies in the middle of one never ends it."""
@@ -24,8 +24,8 @@ _OPEN_REPORTS = 16  # callers (CPUs, tasks) whose reports may be open at once
 
 _TASK = re.compile(r"CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.+?) (?:Tainted|Not tainted|Kdump)")
 _HUNG = re.compile(r"task:(\S.*?) +state:\w .*?pid:(\d+)")
-_RIP = re.compile(r"(?:RIP: 0010:|pc : )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?)")
-_FRAME = re.compile(r"\s*([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?)")
+_RIP = re.compile(rf"(?:RIP: 0010:|pc : )({FRAME})")
+_FRAME = re.compile(rf"\s*({FRAME})")
 _END = re.compile(r"---\[ end (?:trace|Kernel panic)")
 
 
@@ -38,7 +38,8 @@ class Finding(Struct, frozen=True):
     line: int
     """1-based line of the console that announced it."""
     text: str
-    """That line, without printk's prefix."""
+    """That line, without printk's prefix, and what the report adds to it (``more`` in
+    ``patterns.toml``)."""
     stamp: float | None = None
     """The kernel's own seconds since boot."""
     function: str = ""
@@ -56,17 +57,28 @@ class Finding(Struct, frozen=True):
 class _Report:
     """A report under way: what is known of it, and whether it was told yet."""
 
-    def __init__(self, pattern: Pattern, line: Line, groups: dict[str, str]) -> None:
+    def __init__(
+        self,
+        pattern: Pattern,
+        line: Line,
+        groups: dict[str, str],
+        reads: tuple[re.Pattern[str], ...] = (),
+    ) -> None:
         self.pattern = pattern
         self.first = line
         self.function = groups.get("function", "")
         self.task = groups.get("task", "")
         self.ended_at: int | None = None
         self.told = False
+        self._reads = reads
+        self._more: dict[re.Pattern[str], str] = {}
         self._frames = False
 
     def read(self, text: str, skip: frozenset[str]) -> None:
-        """Take function and task out of one more line."""
+        """Take function and task out of one more line, and what else its class tells there."""
+        for regex in self._reads:
+            if found := regex.search(f"{self.first.text}\n{text}"):
+                self._take(regex, found.groupdict())
         if not self.task and (found := _TASK.search(text)):
             self.task = f"{found[2]}:{found[1]}"
         elif not self.task and (found := _HUNG.match(text)):
@@ -81,13 +93,20 @@ class _Report:
         if named and _base(named[1]) not in skip:
             self.function = named[1]
 
+    def _take(self, regex: re.Pattern[str], groups: dict[str, str | None]) -> None:
+        self.function = self.function or groups.get("function") or ""
+        if not self.task and groups.get("comm"):
+            self.task = f"{groups['comm']}:{groups['pid']}"
+        if more := groups.get("more"):
+            self._more.setdefault(regex, more)
+
     def finding(self) -> Finding:
         line = self.first
         return Finding(
             name=self.pattern.name,
             severity=self.pattern.severity.value,
             line=line.number,
-            text=line.text,
+            text=": ".join([line.text, *self._more.values()]),
             stamp=line.stamp,
             function=self.function,
             task=self.task,
@@ -158,7 +177,7 @@ class Classifier:
             if report and pattern.belongs_to(report.pattern, ended=report.ended_at is not None):
                 report.read(line.text, self._patterns.skip_frames)
             elif pattern.report:
-                self._open(_Report(pattern, line, groups), findings)
+                self._open(_Report(pattern, line, groups, self._patterns.reads(pattern)), findings)
             else:
                 findings.append(_single(pattern, line, groups))
         elif report and report.ended_at is None:

@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+FRAME = r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?"
+"""A function as the kernel names it in a stack: ``name+offset/size [module]``."""
+
 
 class Severity(StrEnum):
     """How bad it is; ``patterns.toml`` says what each word means."""
@@ -40,6 +43,7 @@ class Pattern(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: bool = False
     part_of: frozenset[str] = frozenset()
     aftermath: bool = False
+    reads: tuple[str, ...] = ()
 
     def belongs_to(self, report: Pattern, *, ended: bool) -> bool:
         """Tell whether a line of this class is a part of an open (or just ended) report."""
@@ -67,6 +71,12 @@ class Patterns:
         self.all = parsed.pattern
         self.skip_frames = parsed.skip_frames
         self._compiled = [(pattern, re.compile(pattern.regex)) for pattern in parsed.pattern]
+        self._reads = {
+            pattern.name: tuple(
+                re.compile(text.replace("{frame}", FRAME)) for text in pattern.reads
+            )
+            for pattern in parsed.pattern
+        }
         self._needles = sorted({n.encode() for pattern in parsed.pattern for n in pattern.needle})
         # Where a line's text may begin: at the line's start, after a stamp, a caller or a level.
         starts = sorted({s.encode() for pattern in parsed.pattern for s in pattern.start})
@@ -102,6 +112,10 @@ class Patterns:
                 groups = {name: value for name, value in found.groupdict().items() if value}
                 return pattern, groups
         return None
+
+    def reads(self, pattern: Pattern) -> tuple[re.Pattern[str], ...]:
+        """Return what is searched in the lines of a report of this class."""
+        return self._reads[pattern.name]
 
 
 def _trie(words: list[bytes]) -> bytes:

@@ -140,7 +140,8 @@ def _place(frame: Frame, symbols: Sequence[tuple[_Place, int]]) -> _Place | None
         fitting = [place for place, size in symbols if frame.size - 16 < size <= frame.size]
     if len(fitting) != 1:
         return None
-    back = 0 if frame.exact else 1
+    # No return address is at a function's very beginning.
+    back = 0 if frame.exact or frame.offset == 0 else 1
     return _Place(fitting[0].section, fitting[0].address + frame.offset - back)
 
 

@@ -181,3 +181,93 @@ def test_pattern_sources_are_kernel_paths() -> None:
 
     for pattern in bundled_patterns().all:
         assert re.fullmatch(r"[\w./-]+|SeaBIOS src/bootsplash\.c", pattern.source), pattern.name
+
+
+LOCKDEP = {
+    "two orders": """\
+[   10.000000] WARNING: possible circular locking dependency detected
+[   10.000001] 6.1.192-debug-gcc-12 #1 Tainted: G           O  K
+[   10.000002] ------------------------------------------------------
+[   10.000003] cat/81 is trying to acquire lock:
+[   10.000004] ffffffffc0002040 (lph_a){+.+.}-{3:3}, at: lph_show+0x43/0x70 [lph_fault]
+[   10.000005]
+[   10.000006] but task is already holding lock:
+[   10.000007] ffffffffc0002120 (lph_b){+.+.}-{3:3}, at: lph_show+0x37/0x70 [lph_fault]
+""",
+    "held": """\
+[   10.000000] WARNING: lock held when returning to user space!
+[   10.000001] 6.1.192-debug-gcc-12 #1 Tainted: G           O  K
+[   10.000002] ------------------------------------------------
+[   10.000003] cat/81 is leaving the kernel with locks still held!
+[   10.000004] 1 lock held by cat/81:
+[   10.000005]  #0: ffffffffc0002040 (lph_a){+.+.}-{3:3}, at: lph_show+0x43/0x70 [lph_fault]
+""",
+    "unbalanced": """\
+[   10.000000] WARNING: bad unlock balance detected!
+[   10.000001] 6.1.192-debug-gcc-12 #1 Tainted: G           O  K
+[   10.000002] -------------------------------------
+[   10.000003] cat/81 is trying to release lock (lph_a) at:
+[   10.000004] [<ffffffffc0000043>] lph_show+0x43/0x70 [lph_fault]
+[   10.000005] but there are no more locks to release!
+""",
+    "inconsistent": """\
+[   10.000000] WARNING: inconsistent lock state
+[   10.000001] 6.1.192-debug-gcc-12 #1 Tainted: G           O  K
+[   10.000002] --------------------------------
+[   10.000003] inconsistent {SOFTIRQ-ON-W} -> {IN-SOFTIRQ-W} usage.
+[   10.000004] cat/81 [HC0[0]:SC1[1]:HE1:SE0] takes:
+[   10.000005] ffffffffc0002040 (lph_a){+.?.}-{2:2}, at: lph_show+0x43/0x70 [lph_fault]
+""",
+    "rcu": """\
+[   10.000000] WARNING: suspicious RCU usage
+[   10.000001] 6.1.192-debug-gcc-12 #1 Tainted: G           O  K
+[   10.000002] -----------------------------
+[   10.000003] lph_fault.c:14 suspicious rcu_dereference_check() usage!
+[   10.000004]
+[   10.000005] other info that might help us debug this:
+[   10.000006]
+[   10.000007] 1 lock held by cat/81:
+[   10.000008]  #0: ffff888004ba0b08 (&p->lock){+.+.}-{3:3}, at: seq_read_iter+0x88/0x770
+[   10.000009]
+[   10.000010] stack backtrace:
+[   10.000011] CPU: 1 PID: 81 Comm: cat Tainted: G           O  K    6.1.192-debug-gcc-12 #1
+[   10.000012] Call Trace:
+[   10.000013]  <TASK>
+[   10.000014]  dump_stack_lvl+0x4c/0x63
+[   10.000015]  lph_show+0x43/0x70 [lph_fault]
+""",
+}
+"""Reports of lockdep in the forms that it has, shortened."""
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("two orders", "possible circular locking dependency detected: lph_a"),
+        ("held", "lock held when returning to user space!: lph_a"),
+        ("unbalanced", "bad unlock balance detected!: lph_a"),
+        ("inconsistent", "inconsistent lock state: {SOFTIRQ-ON-W} -> {IN-SOFTIRQ-W}: lph_a"),
+        ("rcu", "suspicious RCU usage: lph_fault.c:14 suspicious rcu_dereference_check() usage"),
+    ],
+)
+def test_lockdep_names_lock_function_and_task_in_its_own_way(name: str, says: str) -> None:
+    (found,) = classify_text(LOCKDEP[name])
+    assert (found.name, found.text) == ("lockdep", f"WARNING: {says}")
+    assert (found.function, found.task) == ("lph_show+0x43/0x70 [lph_fault]", "cat:81")
+
+
+def test_who_left_interrupts_off_is_named_though_it_has_returned() -> None:
+    text = """\
+[   10.000000] BUG: sleeping function called from invalid context at mm/memory.c:5676
+[   10.000001] in_atomic(): 0, irqs_disabled(): 1, non_block: 0, pid: 81, name: cat
+[   10.000002] irq event stamp: 1234
+[   10.000003] hardirqs last  enabled at (1233): [<ffffffff81000010>] do_syscall_64+0x10/0x90
+[   10.000004] hardirqs last disabled at (1234): [<ffffffffc0000043>] lph_show+0x43/0x70 [lph_fault]
+[   10.000005] CPU: 1 PID: 81 Comm: cat Tainted: G           O  K    6.1.192-debug-gcc-12 #1
+[   10.000006] Call Trace:
+[   10.000007]  <TASK>
+[   10.000008]  __might_fault+0x5c/0x90
+"""
+    (found,) = classify_text(text)
+    assert (found.name, found.function) == ("atomic-sleep", "lph_show+0x43/0x70 [lph_fault]")
+    assert found.task == "cat:81"

@@ -108,3 +108,11 @@ def test_a_file_that_is_no_elf_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"no kernel" * 100)
     with pytest.raises(InputError, match="cannot be read"):
         source_places(file, frames_in(" first+0x1/0x10"))
+
+
+def test_a_functions_very_beginning_is_no_return_address(tmp_path: Path) -> None:
+    """As lockdep names who has taken an RCU read side."""
+    file = compiled(tmp_path, "-g1")
+    size = size_of(file, "first")
+    places = source_places(file, frames_in(f" at: first+0x0/{size:#x}"))
+    assert places[f"first+0x0/{size:#x}"] in ("unit.c:13", "unit.c:14")
