@@ -43,6 +43,8 @@ class Architecture(Struct, frozen=True, kw_only=True):
     kernel_arguments: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     """Besides those that every guest has: to tell of a panic, and a watchdog."""
+    has_tsc: bool = False
+    """Whether its CPUs have a time stamp counter; of an emulated one it is the host's own."""
     syscall_prefix: str
     """What stands before ``umask`` in the name of the function that is the system call."""
     no_snapshots: str = ""
@@ -92,6 +94,7 @@ _ALL = (
         # arch/x86/kernel/apic/io_apic.c). Under KVM it leaves that out by itself.
         kernel_arguments=("no_timer_check",),
         devices=("pvpanic-pci", "i6300esb"),
+        has_tsc=True,
         syscall_prefix="__x64_sys_",
         everything=True,
     ),

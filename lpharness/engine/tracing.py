@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from lpharness.base.architecture import NATIVE
 from lpharness.base.deadline import Deadline
 from lpharness.checks.contract import PatchedFunction
+from lpharness.engine.trace_clock import TraceClock, read_moment
 from lpharness.guests.contract import Guest
 from lpharness.timeline.events import CallsCounted, CallSeen, TracingUnavailable
 from lpharness.timeline.recorder import Recorder
@@ -36,6 +36,7 @@ _GROUP = "lph_calls"
 # falls back to a spare buffer that knows no other (temp_buffer, kernel/trace/trace.c), and two
 # clocks in one row would make a task seem to go back to old code. `read` converts.
 _CLOCK = "local"
+_CLOCKS = f"/lph/watch clocks {_INSTANCE}"
 
 # hist can keep a maximum but no minimum: a first call is the maximum of BIG - timestamp.
 _BIG = 1 << 60
@@ -114,6 +115,7 @@ class CallCounter:
         self._probes: list[_Probe] = []
         self._armed: dict[str, tuple[Edge, int]] = {}
         self._armed_ns = 0
+        self._clock = TraceClock()
         self._rows = _ROWS_WHERE_DEAR if guest.spec.kernel.checks_itself else _ROWS
 
     def add_old(
@@ -145,11 +147,19 @@ class CallCounter:
         for probe in self._probes:
             edge: Edge = "last" if probe.side == leaving else "first"
             lines += [f"{line} || echo '{probe.event}'" for line in self._rearm(probe, edge)]
+        self._begin_clock(deadline)
         refused = self._run(lines, deadline)
         for probe in [probe for probe in self._probes if probe.event in refused]:
             self._unavailable(probe.function, probe.side, refused[probe.event])
             self._remove([probe], deadline)
         self._armed_ns = self._recorder.now()
+
+    def _begin_clock(self, deadline: Deadline) -> None:
+        if not self._probes:
+            return
+        said = self._guest.transport.run(_CLOCKS, deadline=deadline).text
+        if moment := read_moment(said):
+            self._clock.begin(moment)
 
     def _rearm(self, probe: _Probe, edge: Edge) -> list[str]:
         """Return the shell commands that make a probe count from zero.
@@ -176,12 +186,12 @@ class CallCounter:
             for probe in self._probes
         )
         text = self._guest.transport.run(
-            f"{script}\necho '@'; cat {_TRACING}/kprobe_profile; "
-            f"echo '@clocks'; /lph/watch clocks {_INSTANCE}",
+            f"{script}\necho '@'; cat {_TRACING}/kprobe_profile; echo '@clocks'; {_CLOCKS}",
             deadline=deadline,
         ).text
         *sections, profile, clocks = re.split(r"^@", text, flags=re.MULTILINE)[1:]
-        ahead = _ahead(clocks)
+        if moment := read_moment(clocks.partition("\n")[2]):
+            self._clock.end(moment)
         missed = _missed(profile)
         window = self._recorder.now() - self._armed_ns
         for probe, section in zip(self._probes, sections, strict=True):
@@ -198,7 +208,8 @@ class CallCounter:
                     driven=driven,
                 )
             )
-            self._record_calls(probe, calls, ahead)
+            if self._clock.known:
+                self._record_calls(probe, calls)
 
     def drop(self, module: str, deadline: Deadline) -> None:
         """Take the probes off a module's functions, before the module goes."""
@@ -248,12 +259,12 @@ class CallCounter:
             )
         )
 
-    def _record_calls(self, probe: _Probe, calls: Iterable[_Call], ahead: int) -> None:
+    def _record_calls(self, probe: _Probe, calls: Iterable[_Call]) -> None:
         for call in calls:
             self._recorder.add(
                 CallSeen(
                     host_ns=self._recorder.now(),
-                    guest_ns=call.at - ahead,
+                    guest_ns=self._clock.boot_ns(call.at),
                     module=probe.function.module,
                     function=probe.function.old,
                     side=probe.side,
@@ -282,12 +293,6 @@ def _calls(text: str, edge: Edge) -> list[_Call]:
         )
         for row in _ROW.finditer(text)
     ]
-
-
-def _ahead(text: str) -> int:
-    """Return by how many nanoseconds the trace clock is ahead of the boot clock."""
-    said = msgspec.json.decode(text.partition("\n")[2])
-    return int(said["local"] - said["boot"])
 
 
 def _missed(profile: str) -> dict[str, int]:

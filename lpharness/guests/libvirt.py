@@ -219,7 +219,9 @@ class LibvirtGuest(Closing):
                 name=self._name,
                 kernel=kernel,
                 initramfs=initramfs,
-                command_line=kernel_command_line(spec),
+                command_line=kernel_command_line(
+                    spec, accelerator, here=is_local(self._connection.uri)
+                ),
                 cpus=spec.cpus,
                 memory_mb=memory_mb(spec),
                 accelerator=accelerator,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from lpharness.base.architecture import architecture
 from lpharness.base.errors import HostError
 from lpharness.guests.contract import GuestSpec
+from lpharness.guests.tsc import tsc_khz
 
 AGENT_PORT = "org.lpharness.agent"
 
@@ -74,13 +75,22 @@ def memory_mb(spec: GuestSpec) -> int:
     return max(spec.memory_mb, spec.image.memory_mb)
 
 
-def kernel_command_line(spec: GuestSpec) -> str:
+def kernel_command_line(spec: GuestSpec, accelerator: str, *, here: bool = True) -> str:
     """Return the kernel's arguments.
 
     ``panic=-1`` resets at once, which QEMU turns into an end, where no panic device's driver is.
+
+    Args:
+        spec: the guest.
+        accelerator: ``tcg`` or ``kvm``.
+        here: whether QEMU runs on this host, whose counter an emulated CPU then has.
     """
     target = architecture(spec.kernel.arch)
     words = [f"console={target.console}", "panic=-1", *target.kernel_arguments]
+    if accelerator == "tcg" and here and target.has_tsc and (khz := tsc_khz()):
+        # Reliable: the kernel would hold it against the ACPI timer, see a busy host take the CPU
+        # away in between, and keep time by that timer, which wraps after 4.7 s.
+        words += [f"tsc_early_khz={khz}", "tsc=reliable"]
     return " ".join([*words, *spec.kernel_arguments])
 
 
@@ -108,7 +118,7 @@ def command(spec: GuestSpec, accelerator: str, wiring: Wiring) -> list[str]:
     words += ["-object", f"{wiring.memory},id=ram,size={memory_mb(spec)}M"]
     words += ["-action", "reboot=shutdown,shutdown=pause,panic=pause,watchdog=reset"]
     words += ["-kernel", str(spec.kernel.image), "-initrd", str(spec.image.initramfs)]
-    words += ["-append", kernel_command_line(spec)]
+    words += ["-append", kernel_command_line(spec, accelerator)]
     words += ["-chardev", f"{wiring.monitor},id=monitor", "-mon", "chardev=monitor,mode=control"]
     words += ["-chardev", f"{wiring.console},id=console", "-serial", "chardev:console"]
     words += ["-chardev", f"{wiring.agent},id=agent", "-device", "virtio-serial-pci"]
