@@ -11,11 +11,14 @@ import random
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lpharness.base.errors import InputError
 from lpharness.results.figures import Figures, Stage, Transition
+from lpharness.results.folder import TrialFolder
 from lpharness.results.model import (
     Build,
     CheckResult,
@@ -59,10 +62,50 @@ class Shape(Struct, frozen=True, kw_only=True):
     """The share that nobody could say anything of."""
 
 
-def fill(store: Store, trials: int, *, shape: Shape | None = None, seed: int = 1) -> list[str]:
+class Lived:
+    """Gives made-up trials folders, all with the timeline and console of one that was tried."""
+
+    def __init__(self, like: TrialFolder, place: Path) -> None:
+        """Take a trial and the folder that is to hold the others.
+
+        Raises:
+            InputError: the trial has no timeline.
+        """
+        if not like.timeline_path.is_file():
+            raise InputError(f"{like.path} has no timeline", hint="name a trial's own folder")
+        self._like, self._place, self._count = like, place, 0
+
+    def give(self, entry: Entry) -> Entry:
+        """Return a made-up trial with a folder."""
+        self._count += 1
+        path = self._place / str(self._count)
+        path.mkdir(parents=True)
+        folder = TrialFolder(path)
+        folder.write(entry.trial)
+        folder.timeline_path.symlink_to(self._like.timeline_path.absolute())
+        if self._like.console_path.is_file():
+            folder.console_path.symlink_to(self._like.console_path.absolute())
+        return replace(entry, folder=str(path))
+
+
+def fill(
+    store: Store,
+    trials: int,
+    *,
+    shape: Shape | None = None,
+    seed: int = 1,
+    lived: Lived | None = None,
+) -> list[str]:
     """Put made-up runs of so many trials in all into a store, each a release; return their names.
 
     The same arguments come to the same trials.
+
+    Args:
+        store: where to.
+        trials: how many.
+        shape: of each run.
+        seed: of what is drawn.
+        lived: what gives each of them a folder, with a timeline; none has one by default.
     """
     shape, dice = shape or Shape(), random.Random(seed)  # noqa: S311 — nothing secret
     per_run = shape.cases * shape.kernels * shape.workloads * shape.repeats
@@ -73,7 +116,8 @@ def fill(store: Store, trials: int, *, shape: Shape | None = None, seed: int = 1
             key=f"{seed:08x}{number:08x}".ljust(32, "0"), created_at=at, name=f"made-up-{number}"
         )
         wanted = min(per_run, trials - begun)
-        put(store, source, list(itertools.islice(_entries(shape, number, at, dice), wanted)))
+        made = itertools.islice(_entries(shape, number, at, dice), wanted)
+        put(store, source, [lived.give(entry) if lived else entry for entry in made])
         tag(store, f"v{number}", source.key)
         names.append(f"v{number}")
     return names

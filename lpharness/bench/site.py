@@ -16,7 +16,8 @@ from lpharness.base.errors import HostError, InputError
 from lpharness.base.process import find_tool
 from lpharness.base.progress import SILENT, Progress
 from lpharness.bench.figures import Bench, Figure, host_load, own_memory_mib, stopwatch
-from lpharness.bench.made_up import fill
+from lpharness.bench.made_up import Lived, fill
+from lpharness.results.folder import TrialFolder
 from lpharness.site.write import write_site
 from lpharness.store import open_store
 
@@ -30,11 +31,19 @@ _PAINTED = """() => new Promise((resolve) => new PerformanceObserver((list) => {
 _PAINT_BOUND_S = 1.0
 
 
-def measure(trials: int, repeat: int, progress: Progress = SILENT) -> Bench:
+def measure(
+    trials: int, repeat: int, like: Path | None = None, progress: Progress = SILENT
+) -> Bench:
     """Measure with a store of so many made-up trials.
 
+    Args:
+        trials: how many.
+        repeat: how often each page is opened.
+        like: folder of a trial whose timeline and console each of them has; none has any if None.
+        progress: told of each step.
+
     Raises:
-        InputError: Playwright is not installed.
+        InputError: Playwright is not installed, or the trial has no timeline.
         HostError: there is no Chromium, or the server does not come.
     """
     load_before = host_load()
@@ -43,7 +52,8 @@ def measure(trials: int, repeat: int, progress: Progress = SILENT) -> Bench:
         store, site = Path(folder) / "store.sqlite", Path(folder) / "site"
         with open_store(str(store), create=True) as opened:
             with progress.step(f"making {trials:,} trials up"):
-                fill(opened, trials)
+                lived = Lived(TrialFolder(like), Path(folder) / "trials") if like else None
+                fill(opened, trials, lived=lived)
             for name in ("written", "brought up to date, nothing new"):
                 with progress.step(f"the site {name}"), stopwatch() as watch:
                     write_site(opened, site)

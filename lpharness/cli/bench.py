@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,13 +79,21 @@ def site(
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Made-up trials in the store.")
     ] = 10_000,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder of a trial: each has its timeline and console. Default: none has any.",
+        ),
+    ] = None,
     repeat: _Repeat = 5,
     json: _Json = False,
 ) -> None:
     """The site: writing it, and the first paint in Chromium, from files and served."""
     from lpharness.bench.site import measure
 
-    _show(measure(trials, repeat, TerminalProgress()), as_json=json)
+    _show(measure(trials, repeat, like, TerminalProgress()), as_json=json)
 
 
 @app.command()

@@ -7,13 +7,15 @@ from site_support import Page
 from typer.testing import CliRunner
 
 from lpharness.base.errors import InputError
-from lpharness.bench.made_up import Shape, fill
+from lpharness.bench.made_up import Lived, Shape, fill
 from lpharness.cli.report import app
+from lpharness.results.folder import TrialFolder
 from lpharness.site.write import MARK, write_site
 from lpharness.store import Store, open_store
 from lpharness.store.add import add_run
 from lpharness.store.runs import tag
 
+RECORDED = Path(__file__).parents[1] / "recordings/trials"
 SMALL = Shape(cases=3, kernels=2, workloads=2, repeats=1, failing=0.2)
 
 
@@ -41,6 +43,20 @@ def store(tmp_path: Path) -> Store:
     opened = open_store(str(tmp_path / "store.sqlite"), create=True)
     fill(opened, 12, shape=SMALL)
     return opened
+
+
+def test_made_up_trials_may_have_a_timeline(tmp_path: Path) -> None:
+    """So that what `bench site --like` measures is what a site of real trials costs."""
+    lived = Lived(TrialFolder(RECORDED / "cmdline"), tmp_path / "trials")
+    with open_store(str(tmp_path / "store.sqlite"), create=True) as opened:
+        fill(opened, 2, shape=SMALL, lived=lived)
+        write_site(opened, tmp_path / "site")
+    for page in (tmp_path / "site").glob("trial/*/*.html"):
+        text = page.read_text()
+        assert "not shown" not in text
+        assert "<svg" in text
+    with pytest.raises(InputError, match="has no timeline"):
+        Lived(TrialFolder(tmp_path), tmp_path)
 
 
 def _pages(site: Path) -> dict[str, Page]:
