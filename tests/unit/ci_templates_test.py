@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from groovy_support import faults
 from ruamel.yaml import YAML
 
 from lpharness.cli.main import app
@@ -98,21 +99,27 @@ def test_the_example_policy_is_one() -> None:
         assert set(demand.cases) <= bundled
 
 
-def test_the_jenkinsfile_is_declarative_and_whole() -> None:
-    """No linter of Jenkins works without a server; this holds its shape."""
-    text = re.sub(r"//.*", "", (TEMPLATES / "Jenkinsfile").read_text())
-    text = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)
-    depth, sections = 0, []
-    for line in text.splitlines():
-        if depth == 1 and (section := re.fullmatch(r"\s+(\w+) \{", line)):
-            sections.append(section[1])
-        depth += line.count("{") - line.count("}")
-        assert depth >= 0
-    assert depth == 0
-    assert text.strip().startswith("pipeline {")
-    assert sections == ["agent", "options", "environment", "stages", "post"]
-    assert text.count("(") == text.count(")")
-    assert "'" not in text.replace("''", "")
+def test_the_jenkinsfile_is_a_declarative_pipeline() -> None:
+    assert faults((TEMPLATES / "Jenkinsfile").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("agent {", "agent", "it is no Groovy"),
+        ("'v12'", "'v12", "it is no Groovy"),
+        ("pipeline {", "node {", "it is not one pipeline"),
+        ("post {", "posts {", "in pipeline there is posts"),
+        ("always {", "allways {", "in post there is allways"),
+        ("stage('Gate')", "step('Gate')", "in stages there is step"),
+        ("            steps {", "            script {", "in stage there is script"),
+        ("options {", "stages {", "a pipeline has one stages"),
+    ],
+)
+def test_a_broken_jenkinsfile_is_found_out(old: str, new: str, wrong: str) -> None:
+    text = (TEMPLATES / "Jenkinsfile").read_text()
+    assert old in text
+    assert wrong in faults(text.replace(old, new, 1))
 
 
 def test_the_container_has_what_lpharness_needs_to_run() -> None:
