@@ -172,3 +172,33 @@ class TestDeath:
             transport.run("true", deadline=Deadline.after(1))
         assert time.monotonic() - began < 30
         transport.close()
+
+    def test_the_server_dies_under_a_command(self, guest):
+        transport = guest.ssh(soon())
+        killer = threading.Timer(2, guest.transport.run, ["killall -9 dropbear"],
+                                 {"deadline": soon()})  # fmt: skip
+        killer.start()
+        began = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            transport.run("sleep 120", deadline=Deadline.after(60))
+        assert time.monotonic() - began < 50
+        assert not isinstance(caught.value, GuestDied)
+        killer.join()
+        transport.close()
+        assert guest.transport.run("echo well", deadline=soon()).text == "well\n"
+        anew = guest.ssh(soon())
+        assert anew.run("echo anew", deadline=soon()).text == "anew\n"
+        anew.close()
+
+    def test_the_network_goes(self, guest):
+        """Nobody tells the other end: all that it notices is that no answer comes."""
+        transport = guest.ssh(soon())
+        guest.transport.run("for card in /sys/class/net/e*; do ip link set ${card##*/} down; done",
+                            deadline=soon())  # fmt: skip
+        began = time.monotonic()
+        with pytest.raises((DeadlineExpired, TransportError)) as caught:
+            transport.run("true", deadline=Deadline.after(5))
+        assert time.monotonic() - began < 40
+        assert not isinstance(caught.value, GuestDied)
+        transport.close()
+        assert guest.transport.run("echo well", deadline=soon()).text == "well\n"
