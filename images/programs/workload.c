@@ -109,7 +109,7 @@ static void parse_options(int argc, char **argv)
 			options.workers = count(optarg, MAX_WORKERS);
 			break;
 		case 't':
-			options.tasks = count(optarg, MAX_WORKERS);
+			options.tasks = count(optarg, MAX_TASKS);
 			break;
 		case 'i':
 			options.interval_ms = count(optarg, 60000);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 import tomllib
 from functools import lru_cache
@@ -19,6 +20,8 @@ from lpharness.workloads.syscalls import syscall_number
 
 SUITE = "/run/lph-suite"
 """Where in the guest the files are that a workload brings along."""
+
+_COUNT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 _PARKS = ("futex", "nanosleep", "pause", "poll", "read", "select")
 """Where ``images/programs/workload/sleepers.c`` can park a task."""
@@ -39,6 +42,10 @@ class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     round_s: float = 0.0
     """How long it takes on a quick machine to get through its work once; a trial looks at each
     state for so long, and longer under emulation."""
+    count: int = 0
+    """Of tasks, where a name may tell it (``NAME-COUNT``) and does not."""
+    most: int = 0
+    """Of tasks; 0 where a name tells none."""
     image: str = "minimal"
     """The least recipe it runs in."""
     release: str = ""
@@ -65,7 +72,7 @@ class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         # exec: a shell in between would take the SIGTERM, and the exit status with it.
         words = ["exec", "/lph/workload", self.kind, "--workers", str(cpus)]
         for argument in self.arguments:
-            words += _filled(argument, drive, arch)
+            words += [str(self.count)] if argument == "{count}" else _filled(argument, drive, arch)
         return shlex.join(words)
 
 
@@ -99,18 +106,27 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Workload:
-    """Return a workload by name.
+    """Return a workload by name: an entry's, or ``NAME-COUNT`` where an entry counts tasks.
 
     Raises:
         InputError: there is none of that name.
     """
     if found := _catalogue().get(name):
         return found
+    stem, _, count = name.rpartition("-")
+    if (counted := _catalogue().get(stem)) and counted.most and _COUNT.fullmatch(count):
+        return _with_count(counted, name, int(count))
     near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
     raise InputError(
         f"no workload {name!r}; there are {', '.join(names())}",
         hint=f"did you mean {near[0]!r}?" if near else None,
     )
+
+
+def _with_count(workload: Workload, name: str, count: int) -> Workload:
+    if count > workload.most:
+        raise InputError(f"workload {name}: at most {workload.most:,} tasks")
+    return msgspec.structs.replace(workload, name=name, count=count)
 
 
 @lru_cache

@@ -23,7 +23,23 @@ def test_the_names_are_those_of_the_program() -> None:
         [compile_program("workload")], capture_output=True, text=True, check=False
     ).stderr
     kinds = [line.split()[0] for line in usage.splitlines() if line.startswith("  ")]
-    assert [workloads.find(name).kind for name in workloads.names()] == kinds
+    known = dict.fromkeys(workloads.find(name).kind for name in workloads.names())
+    assert list(known) == kinds
+
+
+def test_a_crowd_has_as_many_tasks_as_its_name_says() -> None:
+    for name, count in (("crowd", "100"), ("crowd-1", "1"), ("crowd-10000", "10000")):
+        words = shlex.split(workloads.find(name).command(Drive(), 2))
+        assert words[words.index("--tasks") + 1] == count
+        assert workloads.find(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["crowd-0", "crowd-", "crowd--1", "crowd-x", "idle-3", "crowd-10001"]
+)
+def test_no_other_number_goes(name: str) -> None:
+    with pytest.raises(InputError):
+        workloads.find(name)
 
 
 @pytest.mark.parametrize("name", workloads.names())

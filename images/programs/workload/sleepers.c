@@ -22,7 +22,7 @@
 
 #define NAME	"lph-sleeper"
 
-static pid_t asleep[MAX_WORKERS];
+static pid_t asleep[MAX_TASKS];
 static volatile sig_atomic_t released;	/* in a sleeper: it may go; in the parent: all may */
 
 static long park_in_pause(void)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #define MAX_WORKERS	256
+#define MAX_TASKS	10000
 #define MAX_ARGUMENTS	6
 
 /*
