@@ -126,7 +126,7 @@ def _carry_out(work: list[Job], jobs: int, output: Path | None) -> list[Swept]:
             found.append(each)
             step.update(len(found), len(work))
     if output is not None:
-        _write(found, output)
+        _write(work, found, output)
     return found
 
 
@@ -192,7 +192,7 @@ def need_numpy() -> None:
         raise HostError("simulating needs numpy", hint="pip install 'lpharness[simulation]'")
 
 
-def _write(found: Sequence[Swept], output: Path) -> None:
+def _write(work: Sequence[Job], found: Sequence[Swept], output: Path) -> None:
     import msgspec
 
     from lpharness.simulation.picture import curves_svg
@@ -208,6 +208,19 @@ def _write(found: Sequence[Swept], output: Path) -> None:
     for swept, by_model in groups.items():
         name = f"curves-{swept}.svg" if swept else "curves.svg"
         (output / name).write_text(curves_svg(list(by_model.values())))
+    _write_timelines(work, found, output)
+
+
+def _write_timelines(work: Sequence[Job], found: Sequence[Swept], output: Path) -> None:
+    """Draw what each task did, where they are few and nothing is swept; of seeds the first."""
+    from lpharness.simulation.timeline import MOST_TASKS, timeline
+    from lpharness.simulation.timeline_picture import timeline_svg
+
+    for job, each in zip(work, found, strict=True):
+        path = output / f"timeline-{job.model}.svg"
+        tasks, took = sum(group.count for group in job.scenario.tasks), each.outcome.completed_s
+        if tasks <= MOST_TASKS and took is not None and not job.swept and not path.exists():
+            path.write_text(timeline_svg(timeline(job.scenario, job.model, job.seed, took)))
 
 
 def _table(found: Sequence[Swept]) -> Table:
