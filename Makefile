@@ -33,7 +33,7 @@ setup: $(READY) ## Install what is missing and leave .venv/bin/lpharness.
 $(READY): pyproject.toml ci/debian-packages.txt
 	ci/install-packages ci/debian-packages.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dask,dev,drgn,libvirt,parquet,postgresql,serve,simulation]'
+	$(BIN)/pip install --quiet --editable '.[dask,dev,drgn,libvirt,parquet,pdf,postgresql,serve,simulation]'
 	$(BIN)/pip install --quiet --no-deps dask-kubernetes # its schemas are all that is used of it
 	@touch $@
 

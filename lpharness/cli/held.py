@@ -56,11 +56,17 @@ def held(
 
 
 def _hold(folders: Sequence[Path], repeat: int, seed: int, jobs: int) -> Held:
-    from lpharness.comparison.held import hold
+    from lpharness.base.errors import InputError
+    from lpharness.comparison.held import hold, read_trials
 
-    progress = TerminalProgress()
-    with progress.step("holding simulations against trials") as step:
-        return hold(folders, repeat, seed, jobs, read=step.update, simulated=step.update)
+    with TerminalProgress().step("holding simulations against trials") as step:
+        trials = read_trials(folders, step.update)
+        if not trials:
+            raise InputError(
+                f"no trial in {', '.join(map(str, folders))} tells of a transition",
+                hint="`lpharness models compare CASE -k KERNEL -o DIR` makes some",
+            )
+        return hold(trials, repeat, seed, jobs, simulated=step.update)
 
 
 def _page(found: Held, folders: Sequence[Path], repeat: int, seed: int) -> str:

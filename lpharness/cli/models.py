@@ -14,7 +14,8 @@ from lpharness.cli.tables import drawn
 
 if TYPE_CHECKING:
     from lpharness.cases.model import Case
-    from lpharness.comparison import Comparison
+    from lpharness.comparison.held import Held
+    from lpharness.comparison.report import Report
     from lpharness.run import Request
     from lpharness.run.layout import Layout
 
@@ -26,6 +27,17 @@ app = typer.Typer(
 
 
 app.command()(held)
+
+Simulations = Annotated[
+    int,
+    typer.Option(
+        "--simulate",
+        min=0,
+        help="Simulations of each trial, to set beside what was measured; 0: none.",
+    ),
+]
+_SIMULATIONS = 5
+_NUMPY = "numpy is not installed: pip install 'lpharness[simulation]'"
 
 
 @app.command()
@@ -63,6 +75,7 @@ def compare(
     beats: Annotated[
         bool, typer.Option(help="Heartbeats in the guest's kernel: how long CPUs did nothing.")
     ] = True,
+    simulate: Simulations = _SIMULATIONS,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Try a case under each consistency model, and put what was measured side by side.
@@ -101,12 +114,13 @@ def compare(
     )
     layout = _layout(request)
     run = carried_out(layout, output, jobs=jobs)
-    _show(run.folder.path, json=json)
+    _show(run.folder.path, simulate, json=json)
 
 
 @app.command()
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `compare` wrote.")],
+    simulate: Simulations = _SIMULATIONS,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Print the tables of a comparison again, from its recordings; no guest is started.
@@ -117,7 +131,7 @@ def show(
 
     Exit status: as of `compare`.
     """
-    _show(folder, json=json)
+    _show(folder, simulate, json=json)
 
 
 def _layout(request: Request) -> Layout:
@@ -161,29 +175,43 @@ def _refuse_unfit(case: Case, models: tuple[str, ...]) -> None:
                 )
 
 
-def _show(folder: Path, *, json: bool) -> NoReturn:
+def _show(folder: Path, simulations: int, *, json: bool) -> NoReturn:
     from lpharness.comparison import compare as put_side_by_side
     from lpharness.comparison import read_run
     from lpharness.comparison.files import write
+    from lpharness.comparison.report import Report
 
     with TerminalProgress().step(f"reading the recordings in {folder}") as step:
         comparison = put_side_by_side(read_run(folder, step.update))
-    paths = write(comparison, folder)
+    report = Report(comparison=comparison, held=_held(folder, simulations))
+    paths = write(report, folder)
     if json:
-        print_json(comparison)
+        print_json(report.document())
     else:
-        _print(comparison, paths)
+        _print(report, paths)
     raise typer.Exit(1 if comparison.broken else 3 if comparison.unmeasured else 0)
 
 
-def _print(comparison: Comparison, paths: dict[str, Path]) -> None:
+def _held(folder: Path, simulations: int) -> Held | None:
+    """Return the same simulated; ``None`` where that was not asked for or cannot be."""
+    from importlib.util import find_spec
+
+    from lpharness.comparison.held import hold, read_trials
+
+    if not simulations or find_spec("numpy") is None:
+        return None
+    with TerminalProgress().step("simulating the same") as step:
+        trials = read_trials([folder], step.update)
+        return hold(trials, simulations, simulated=step.update) if trials else None
+
+
+def _print(report: Report, paths: dict[str, Path]) -> None:
     from rich.text import Text
 
-    from lpharness.comparison.tables import tables
     from lpharness.results.text import one_line
 
-    console = answers()
-    for table in tables(comparison):
+    console, comparison = answers(), report.comparison
+    for table in report.tables():
         console.print(Text(f"\n{table.title}", style="bold"))
         console.print(drawn(table))
         console.print(Text(table.note, style="dim"))
@@ -194,5 +222,19 @@ def _print(comparison: Comparison, paths: dict[str, Path]) -> None:
     for row, mixed in comparison.broken:
         what = f"{mixed.counted} in {mixed.place} ({mixed.meeting}), and it promises none"
         console.print(Text(f"✗ {row.model} on {row.kernel}: {what}", style="bold red"))
+    for reason in report.reasons():
+        console.print(Text(f"simulated otherwise: {one_line(reason)}", style="dim"))
     for name, path in paths.items():
         console.print(f"{name:12} {path}", soft_wrap=True)
+    _tell_what_is_left_out(report)
+
+
+def _tell_what_is_left_out(report: Report) -> None:
+    from importlib.util import find_spec
+
+    from lpharness.results.pdf import why_not
+
+    if report.held is None and find_spec("numpy") is None:
+        answers().print(f"nothing is simulated: {_NUMPY}", style="dim", markup=False)
+    if reason := why_not():
+        answers().print(f"pictures are SVG only: {reason}", style="dim", markup=False)

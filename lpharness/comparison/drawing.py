@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 
 from msgspec import Struct
 
+from lpharness.results import axes
 from lpharness.results.curves import MODEL_COLOURS, OTHER_COLOUR
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 90, 30, 20, 46
@@ -23,36 +23,25 @@ class Picture(Struct, frozen=True, kw_only=True):
     svg: str
 
 
-class Logarithmic:
-    """Seconds to pixels, by whole powers of ten."""
+class Logarithmic(axes.Logarithmic):
+    """Seconds across a picture, by whole powers of ten."""
 
     def __init__(self, least: float, most: float) -> None:
-        self.first = math.floor(math.log10(max(least, 1e-6)))
-        self.last = max(math.ceil(math.log10(max(most, 1e-6))), self.first + 1)
+        super().__init__(least, most, LEFT, WIDTH - RIGHT)
 
     def x(self, value: float) -> float:
         """Return the pixel of a value; what is off the axis lies at its end."""
-        power = math.log10(value) if value > 0 else self.first
-        share = (power - self.first) / (self.last - self.first)
-        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - RIGHT), 1)
+        return self.at(value)
 
     def grid(self, base: int) -> str:
         """Return the lines and names of the powers, down to a pixel."""
         parts = []
-        for power in range(self.first, self.last + 1):
-            x = self.x(10.0**power)
+        for power in self.powers():
+            x = self.at(10.0**power)
             parts.append(f'<path d="M{x} {TOP}V{base}" stroke="#ddd"/>')
-            parts.append(
-                f'<text x="{x}" y="{base + 18}" text-anchor="middle">{_power(power)}</text>'
-            )
+            name = axes.power_of_seconds(power)
+            parts.append(f'<text x="{x}" y="{base + 18}" text-anchor="middle">{name}</text>')
         return "".join(parts)
-
-
-def _power(power: int) -> str:
-    for unit, least in (("s", 0), ("ms", -3), ("µs", -6)):
-        if power >= least:
-            return f"{10 ** (power - least)} {unit}"
-    return f"1e{power} s"
 
 
 def picture_svg(title: str, height: int, parts: Sequence[str]) -> str:

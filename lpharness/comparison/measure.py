@@ -19,7 +19,7 @@ from lpharness.results.clock import GuestClock
 from lpharness.results.figures import Stage, figures
 from lpharness.results.model import Verdict
 from lpharness.results.throughput import Worker, rate, workers
-from lpharness.timeline.events import Phase
+from lpharness.timeline.events import Phase, TasksSampled
 
 _AROUND = round(1.0 / PACE_S)
 _MOST_STEPS = round(15.0 / PACE_S)
@@ -41,6 +41,7 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
         verdict=verdict,
         reason=reason,
         accelerator=recording.accelerator,
+        tasks=max((e.unpatched + e.patched for _, e in recording.of(TasksSampled)), default=None),
         crossings=tuple(
             _crossing(recording, each, lulls, crew) for each in due_transitions(recording)
         ),

@@ -173,6 +173,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     accelerator: str = ""
+    tasks: int | None = None
+    """Of the whole machine, the most that were seen at one time; ``None`` where nobody counted."""
     crossings: tuple[Crossing, ...] = ()
     baseline_gap: Gap | None = None
     """Before anything was changed: the noise."""

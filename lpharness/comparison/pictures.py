@@ -13,6 +13,7 @@ from html import escape
 from msgspec.structs import replace
 
 from lpharness.checks.transitions import Direction
+from lpharness.comparison.courses import steps
 from lpharness.comparison.drawing import (
     BOTTOM,
     LEFT,
@@ -73,7 +74,7 @@ def _moved(
     """Draw the first transition of each model that tells of moves; of others the moment."""
     curves: dict[str, Curve] = {}
     for trial, crossing in _completed(trials, direction):
-        points = _steps(crossing)
+        points = tuple(steps(crossing))
         if points and trial.model not in curves:
             curves[trial.model] = Curve(model=trial.model, label=trial.model, points=points)
     if not curves:
@@ -85,16 +86,6 @@ def _moved(
         about="Of the moves that were seen, in the first transition of each model that completed.",
         svg=curves_svg(title, list(curves.values())),
     )
-
-
-def _steps(crossing: Crossing) -> tuple[tuple[float, float], ...]:
-    times = sorted(move.at_s for move in crossing.moves)
-    if not times and crossing.switched_s is not None:
-        times = [crossing.switched_s]
-    if not times:
-        return ()
-    steps = [(at, (number + 1) / len(times)) for number, at in enumerate(times)]
-    return ((0.0, 0.0), *steps)
 
 
 # --- how long CPUs did nothing --------------------------------------------------------------------

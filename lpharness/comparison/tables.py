@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lpharness.comparison.cost import Middle
 from lpharness.comparison.measured import KINDS
 from lpharness.comparison.promises import about
+from lpharness.comparison.spreads import spread_of
 from lpharness.comparison.standing import EDGES_S, Standing
 from lpharness.comparison.summary import Comparison, Crossed, Mixed, Row, Spread
 from lpharness.results import text
@@ -71,7 +72,7 @@ def _times(where: str, rows: Sequence[Row]) -> Table:
             if count
         ]
         times = (crossed.first, crossed.last, crossed.seconds)
-        return one.model, crossed.direction, ", ".join(outcomes), *map(_spread, times)
+        return one.model, crossed.direction, ", ".join(outcomes), *map(spread_of, times)
 
     return Table(
         title=f"Transition time: {where}",
@@ -85,7 +86,7 @@ def _times(where: str, rows: Sequence[Row]) -> Table:
 
 def _kinds(where: str, rows: Sequence[Row]) -> Table:
     def cell(found: Spread | None) -> str:
-        return f"{found.count}: {_spread(found)}" if found else _NONE
+        return f"{found.count}: {spread_of(found)}" if found else _NONE
 
     return Table(
         title=f"When tasks moved, by kind: {where}",
@@ -121,14 +122,14 @@ def _stops(where: str, rows: Sequence[Row]) -> Table:
             (
                 one.model,
                 crossed.direction,
-                _spread(crossed.own),
-                _spread(one.baseline_own),
-                _spread(crossed.whole),
-                _spread(one.baseline_whole),
+                spread_of(crossed.own),
+                spread_of(one.baseline_own),
+                spread_of(crossed.whole),
+                spread_of(one.baseline_whole),
                 str(crossed.stops.count) if crossed.stops else "none",
-                _spread(crossed.stops),
-                _spread(crossed.calls),
-                _spread(crossed.felt),
+                spread_of(crossed.stops),
+                spread_of(crossed.calls),
+                spread_of(crossed.felt),
             )
             for one, crossed in _each(rows)
         ),
@@ -313,14 +314,6 @@ def _each(rows: Sequence[Row]) -> Iterator[tuple[Row, Crossed]]:
     for row in rows:
         for crossed in row.crossed:
             yield row, crossed
-
-
-def _spread(found: Spread | None, shown: Callable[[float | None], str] = text.seconds) -> str:
-    if found is None:
-        return _NONE
-    if found.count == 1:
-        return shown(found.median)
-    return f"{shown(found.median)} ({shown(found.least)} to {shown(found.most)})"
 
 
 def markdown(table: Table) -> str:

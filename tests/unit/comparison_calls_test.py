@@ -16,6 +16,7 @@ from lpharness.comparison import compare, measure
 from lpharness.comparison.cost import costs, middle
 from lpharness.comparison.files import write
 from lpharness.comparison.measured import STAGES, Call
+from lpharness.comparison.report import Report
 from lpharness.comparison.tables import tables
 from lpharness.results.model import Verdict
 from lpharness.timeline.events import CallBurst, CallsTimed
@@ -79,7 +80,7 @@ def test_the_cost_is_shown_for_each_model_and_stage(tmp_path: Path) -> None:
         ("hybrid", "patched", "1"),
     ]
     assert table.rows[2][3:] == ("62 ns (61 to 63)", "20 ns (20 to 20)", "42 ns", "3.1")
-    paths = write(comparison, tmp_path)
+    paths = write(Report(comparison=comparison), tmp_path)
     rows = list(csv.DictReader(paths["calls"].open()))
     assert len(rows) == len(one.calls) + len(other.calls)
     assert {row["model"] for row in rows} == {"kpatch", "hybrid"}

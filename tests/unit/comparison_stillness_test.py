@@ -18,6 +18,7 @@ from lpharness.comparison import Measured, compare, measure
 from lpharness.comparison.files import write
 from lpharness.comparison.measured import Beating, StandStill
 from lpharness.comparison.pictures import pictures
+from lpharness.comparison.report import Report
 from lpharness.comparison.standing import EDGES_S, baseline_of, overlaps, standing
 from lpharness.comparison.tables import tables
 from lpharness.results.model import Verdict
@@ -155,7 +156,7 @@ def test_there_is_a_picture_of_them_and_every_sample_is_in_a_file(tmp_path: Path
     }
     for picture in drawn:
         ElementTree.fromstring(picture.svg)
-    paths = write(comparison, tmp_path)
+    paths = write(Report(comparison=comparison), tmp_path)
     rows = list(csv.DictReader(paths["stills"].open()))
     assert [row["direction"] for row in rows] == ["", "", "patching", "patching", "unpatching", ""]
     assert [float(row["seconds"]) for row in rows] == pytest.approx(

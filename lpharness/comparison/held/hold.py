@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lpharness.comparison.courses import Steps, courses, steps
+from lpharness.comparison.crowds import Point
 from lpharness.comparison.held.costs import STOLEN, Costed, with_costs
+from lpharness.comparison.held.crowds import plan_crowds, simulated_points
 from lpharness.comparison.held.host import share_before, theft_before
 from lpharness.comparison.held.reasons import reasons
 from lpharness.comparison.held.rows import Row, side
 from lpharness.comparison.held.told import Sample, told
-from lpharness.comparison.held.trial import Told, Trial, read_trials
+from lpharness.comparison.held.trial import Told, Trial
+from lpharness.comparison.measured import Crossing
 from lpharness.simulation.fit import Fitted, fit
 from lpharness.simulation.sweep import Job, Swept, carry_out
 
@@ -27,31 +31,30 @@ class Held(Struct, frozen=True, kw_only=True):
     seed: int
     """Of the first of them."""
     accelerators: tuple[str, ...]
+    crowds: tuple[Point, ...] = ()
+    """Cost against number of tasks, simulated, where several crowds were measured."""
     schema: int = 1
 
 
 def hold(
-    folders: Sequence[Path],
+    trials: Sequence[Trial],
     simulations: int,
     seed: int = 1,
     processes: int = 1,
-    read: Told = lambda *_: None,
     simulated: Told = lambda *_: None,
 ) -> Held:
-    """Hold the trials of runs against simulations of the same.
+    """Hold trials against simulations of the same.
 
     Args:
-        folders: runs, as `lpharness models compare` writes them; their trials are put together.
+        trials: of any number of runs, put together, as `read_trials` returns them.
         simulations: how many of each trial, with the seeds from `seed` on.
         seed: of the first.
         processes: how many simulate.
-        read: is told of the trials read.
         simulated: is told of the simulations done.
 
     Raises:
-        InputError: there is no trial to hold anything against.
+        InputError: a recording tells of no calls, or is broken.
     """
-    trials = read_trials(folders, read)
     samples = told(trials)
     fitted = [_fitted(trial) for trial in trials]
     costed = [
@@ -62,10 +65,13 @@ def hold(
         for each, trial in zip(costed, trials, strict=True)
         for number in range(seed, seed + simulations)
     ]
+    planned = plan_crowds(trials, costed, seed)
     found = []
-    for each in carry_out(jobs, processes):
+    for each in carry_out([*jobs, *(job for _, _, job in planned)], processes):
         found.append(each)
-        simulated(len(found), len(jobs))
+        simulated(len(found), len(jobs) + len(planned))
+    crowds = simulated_points(planned, [each.outcome for each in found[len(jobs) :]])
+    found = found[: len(jobs)]
     parts = _parts(found, simulations)
     whole = list(zip(trials, fitted, costed, parts, strict=True))
     rows = [
@@ -73,7 +79,13 @@ def hold(
         for _, group in itertools.groupby(whole, key=lambda it: it[0].name)
     ]
     accelerators = tuple(sorted({trial.measured.accelerator for trial in trials}))
-    return Held(rows=tuple(rows), simulations=simulations, seed=seed, accelerators=accelerators)
+    return Held(
+        rows=tuple(rows),
+        simulations=simulations,
+        seed=seed,
+        accelerators=accelerators,
+        crowds=tuple(crowds),
+    )
 
 
 def _fitted(trial: Trial) -> Fitted:
@@ -104,12 +116,17 @@ def _row(
         assumed=its.assumed,
     )
     own = [sample for sample in samples if sample.name == first.name]
-    return Row(
-        name=row.name,
-        measured=row.measured,
-        simulated=row.simulated,
-        costs=row.costs,
-        missing=row.missing,
-        assumed=row.assumed,
+    return replace(
+        row,
         reasons=reasons(row, own),
+        courses=courses(
+            [found for found in map(_course, crossings) if found], [o.curve for o in outcomes]
+        ),
     )
+
+
+def _course(crossing: Crossing) -> Steps:
+    """Return how a measured transition went; nothing where nobody tells of all tasks."""
+    if crossing.outcome == "completed":
+        return steps(crossing)
+    return () if crossing.moves else ((0.0, 0.0),)

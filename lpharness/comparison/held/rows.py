@@ -7,6 +7,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from lpharness.comparison.courses import Courses
 from lpharness.comparison.held.costs import Cost
 from lpharness.comparison.held.trial import Name
 
@@ -48,6 +49,8 @@ class Row(Struct, frozen=True, kw_only=True):
     assumed: tuple[str, ...]
     reasons: tuple[str, ...] = ()
     """Why they do not agree; empty where they do."""
+    courses: Courses | None = None
+    """How the transitions went; of those measured that tell who moved."""
 
     @property
     def apart(self) -> float | None:

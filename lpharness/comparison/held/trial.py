@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from lpharness.base.errors import InputError
 from lpharness.checks.contract import Recording
 from lpharness.checks.replay import CONTEXT, load_recording
 from lpharness.comparison.measure import measure
@@ -53,7 +52,7 @@ def read_trials(folders: Sequence[Path], told: Told = lambda *_: None) -> list[T
     Trials that nobody could judge are left out, and those of variants, which would need names.
 
     Raises:
-        InputError: a folder is no run, or no trial in any of them tells of a transition.
+        InputError: a folder is no run.
     """
     found = [folder for path in folders for folder in last_attempts(RunFolder.open(path))]
     trials = []
@@ -68,11 +67,6 @@ def read_trials(folders: Sequence[Path], told: Told = lambda *_: None) -> list[T
             if trial.crossing("patching") is not None and measured.model in ORDER:
                 trials.append(trial)
         told(number, len(found))
-    if not trials:
-        raise InputError(
-            f"no trial in {', '.join(map(str, folders))} tells of a transition",
-            hint="`lpharness models compare CASE -k KERNEL -o DIR` makes some",
-        )
     return sorted(trials, key=_place)
 
 
