@@ -114,7 +114,7 @@ class Met(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """A call of a patched function, as the mean of some hundred in a row."""
+    """A call of a patched function, as the mean of many in a row."""
 
     at_s: float
     """Since the load began: less than 0 before anything was changed."""

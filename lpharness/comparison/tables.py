@@ -215,7 +215,7 @@ def _throughput(where: str, rows: Sequence[Row]) -> Table:
 
 def _costs(where: str, rows: Sequence[Row]) -> Table:
     def cell(found: Middle) -> str:
-        return f"{found.median:.3g} ns ({found.low:.3g} to {found.high:.3g})"
+        return f"{_ns(found.median)} ns ({_ns(found.low)} to {_ns(found.high)})"
 
     return Table(
         title=f"What a call costs: {where}",
@@ -236,16 +236,21 @@ def _costs(where: str, rows: Sequence[Row]) -> Table:
                 str(cost.bursts),
                 cell(cost.call),
                 cell(cost.twin),
-                f"{cost.more:.3g} ns",
-                _NONE if cost.ratio is None else f"{cost.ratio:.3g}",
+                f"{_ns(cost.more)} ns",
+                _NONE if cost.ratio is None else f"{cost.ratio:.1f}",
             )
             for row in rows
             for cost in row.costs
         ),
-        note="Of an empty function, called some hundred times in a row, again and again: the "
+        note="Of an empty function, called many times in a row, again and again: the "
         "median of these bursts (the middle half). Under emulation the nanoseconds are the "
         "emulator's; what one model costs beside another still holds.",
     )
+
+
+def _ns(value: float) -> str:
+    """Return nanoseconds with a tenth, where that is not lost beside the rest."""
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value + 0.0:.1f}"
 
 
 def _attempts(where: str, rows: Sequence[Row]) -> Table:

@@ -79,7 +79,12 @@ def test_the_cost_is_shown_for_each_model_and_stage(tmp_path: Path) -> None:
         ("hybrid", "before", "2"),
         ("hybrid", "patched", "1"),
     ]
-    assert table.rows[2][3:] == ("62 ns (61 to 63)", "20 ns (20 to 20)", "42 ns", "3.1")
+    assert table.rows[2][3:] == (
+        "62.0 ns (61.0 to 63.0)",
+        "20.0 ns (20.0 to 20.0)",
+        "42.0 ns",
+        "3.1",
+    )
     paths = write(Report(comparison=comparison), tmp_path)
     rows = list(csv.DictReader(paths["calls"].open()))
     assert len(rows) == len(one.calls) + len(other.calls)

@@ -22,6 +22,7 @@ from lpharness.timeline.recorder import Recorder
 
 PLANT = Path(__file__).parent / "beats" / "lph_plant.c"
 MS = 1_000_000
+ALL, OTHERS_WAIT = -1, -2
 KERNELS = ["debian:6.1-cloud", "debian:6.12-cloud"]
 
 
@@ -40,13 +41,16 @@ class Ward:
         assert done.exit_status == 0, done.stderr
         return done.text
 
-    def plant(self, cpu: int, ms: int) -> tuple[int, int]:
-        """Let a CPU stand still, or all (-1); return when it was, in the guest's nanoseconds."""
+    def plant(self, cpu: int, ms: int) -> tuple[int, int, int]:
+        """Let CPUs stand still as ``lph_plant.c`` says; return when it was, and which CPU.
+
+        Times are the guest's, in nanoseconds.
+        """
         self.run(f"insmod /tmp/lph_plant.ko cpu={cpu} ms={ms}")
-        read = self.run("cd /sys/module/lph_plant/parameters && cat began ended")
+        read = self.run("cd /sys/module/lph_plant/parameters && cat began ended cpu")
         self.run("rmmod lph_plant")
-        began, ended = map(int, read.split())
-        return began, ended
+        began, ended, where = map(int, read.split())
+        return began, ended, where
 
     def heard(self) -> dict[int, list[BeatGap]]:
         """Return what was seen since this was asked before."""
@@ -96,7 +100,7 @@ def test_every_cpu_beats_as_often_as_it_said(ward: Ward) -> None:
 @pytest.mark.parametrize("cpu", [0, 1])
 def test_a_cpu_with_interrupts_off_is_seen_and_the_other_one_is_not(ward: Ward, cpu: int) -> None:
     ward.heard()
-    began, ended = ward.plant(cpu, 200)
+    began, ended, _ = ward.plant(cpu, 200)
     heard = ward.heard()
     gap = holding(heard[cpu], began, ended)
     # A beat more at each end, and what the host may have taken there.
@@ -111,7 +115,7 @@ def test_a_cpu_with_interrupts_off_is_seen_and_the_other_one_is_not(ward: Ward, 
 
 def test_a_stopped_machine_is_seen_on_every_cpu(ward: Ward) -> None:
     ward.heard()
-    began, ended = ward.plant(-1, 100)
+    began, ended, _ = ward.plant(ALL, 100)
     heard = ward.heard()
     for cpu in (0, 1):
         gap = holding(heard[cpu], began, ended)
@@ -119,10 +123,23 @@ def test_a_stopped_machine_is_seen_on_every_cpu(ward: Ward) -> None:
         assert gap.length_ns >= gap.deaf_ns
 
 
+def test_a_cpu_whose_stopper_waits_does_nothing_though_it_takes_interrupts(ward: Ward) -> None:
+    """As `stop_machine` makes it wait for a CPU that is late; a timer alone would not see it."""
+    ward.heard()
+    began, ended, late = ward.plant(OTHERS_WAIT, 300)
+    heard = ward.heard()
+    assert holding(heard[late], began, ended).deaf_ns >= ended - began
+    waiting = max(heard[1 - late], key=lambda gap: gap.length_ns)
+    # It is asked to wait just after the other one began to be late.
+    assert waiting.length_ns >= (ended - began) // 2
+    assert ended <= waiting.ended_ns
+    assert waiting.deaf_ns < waiting.length_ns
+
+
 def test_a_short_one_is_seen_as_well(ward: Ward) -> None:
     """Far shorter than the 10 ms of a process's heartbeat."""
     least = next(e.kept_ns for e in ward.recorder.events if isinstance(e, BeatsBegan))
     ms = least // MS + 2
     ward.heard()
-    began, ended = ward.plant(1, ms)
+    began, ended, _ = ward.plant(1, ms)
     assert holding(ward.heard()[1], began, ended).length_ns >= ms * MS
