@@ -23,6 +23,7 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -156,16 +157,10 @@ static void stop(void)
 /* --- how often is cheap enough ---------------------------------------------------------------- */
 
 #define MEASURED_NS NSEC_PER_MSEC	/* the period at which the cost of a beat is measured */
-#define SAMPLES 200
-#define LEAST_SAMPLES 20
+#define SAMPLES 200U
+#define LEAST_SAMPLES 20U
+#define LONGEST_S 5
 #define BUDGET 8			/* all beats together may take one part in so many of a CPU */
-
-static int compare(const void *one, const void *other)
-{
-	u64 a = *(const u64 *)one, b = *(const u64 *)other;
-
-	return a < b ? -1 : a > b;
-}
 
 /* Longer than it takes to read the clock, so that beats come while this runs. */
 static noinline void pass_a_moment(void)
@@ -176,47 +171,56 @@ static noinline void pass_a_moment(void)
 		barrier();
 }
 
+/* How long a moment lasted, and whether a beat came in it: between the two times, all of it. */
+static bool beats_in_a_moment(u64 *lasted)
+{
+	struct heart *heart;
+	unsigned long beats;
+	u64 before;
+
+	migrate_disable();
+	heart = this_cpu_ptr(&hearts);
+	before = ktime_get_mono_fast_ns();
+	beats = READ_ONCE(heart->beats);
+	pass_a_moment();
+	beats = READ_ONCE(heart->beats) - beats;
+	*lasted = ktime_get_mono_fast_ns() - before;
+	migrate_enable();
+	return beats;
+}
+
+static int compare(const void *one, const void *other)
+{
+	u64 a = *(const u64 *)one, b = *(const u64 *)other;
+
+	return a < b ? -1 : a > b;
+}
+
 /*
  * What a beat takes from whom it interrupts, the way there and back included, and whatever an
- * emulator does for it: how much longer a moment lasts in which one came. The lowest tenth, since
- * other interrupts, and a host that has others to run, only ever add to that.
+ * emulator does for it: by how much longer a moment lasts in which one came. Nearly the least of
+ * many: other interrupts, and a host that has others to run, only ever add to it, but some of an
+ * emulator's work may be done before the moment begins. 0: not known.
  */
 static u64 cost_of_a_beat(void)
 {
-	unsigned long end = jiffies + 2 * HZ;
-	u64 usual = U64_MAX, cost = 0;
+	static u64 lasted[SAMPLES];
+	unsigned long end = jiffies + LONGEST_S * HZ;
+	u64 without = U64_MAX, with;
 	unsigned int count = 0;
-	struct heart *heart;
-	u64 *lasted;
 
-	lasted = kvmalloc_array(SAMPLES, sizeof(*lasted), GFP_KERNEL);
-	if (!lasted)
-		return 0;
 	while (count < SAMPLES && time_before(jiffies, end)) {
-		unsigned long beats;
-		u64 before, after;
-
-		migrate_disable();
-		heart = this_cpu_ptr(&hearts);
-		before = ktime_get_mono_fast_ns();
-		beats = READ_ONCE(heart->beats);
-		pass_a_moment();
-		beats = READ_ONCE(heart->beats) - beats;
-		after = ktime_get_mono_fast_ns();
-		if (beats)	/* between the two times, all of it */
-			lasted[count++] = after - before;
+		if (beats_in_a_moment(&lasted[count]))
+			count++;
 		else
-			usual = min(usual, after - before);
-		migrate_enable();
+			without = min(without, lasted[count]);
 		cond_resched();
 	}
-	if (count >= LEAST_SAMPLES) {
-		sort(lasted, count, sizeof(*lasted), compare, NULL);
-		if (lasted[count / 10] > usual)
-			cost = lasted[count / 10] - usual;
-	}
-	kvfree(lasted);
-	return cost;
+	if (count < LEAST_SAMPLES)
+		return 0;
+	sort(lasted, count, sizeof(*lasted), compare, NULL);
+	with = lasted[count / 40];
+	return with > without ? with - without : 0;
 }
 
 /*

@@ -94,7 +94,8 @@ def test_every_cpu_beats_as_often_as_it_said(ward: Ward) -> None:
     for event in read:
         # A loaded host takes a CPU away for most of the time.
         assert 0.05 * most < event.beats <= 1.1 * most, event
-        assert sum(event.counts.values()) <= event.beats
+        # It goes on while it is read.
+        assert 0.8 * event.beats <= sum(event.counts.values()) <= 1.2 * event.beats
 
 
 @pytest.mark.parametrize("cpu", [0, 1])
