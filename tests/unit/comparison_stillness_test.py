@@ -17,6 +17,7 @@ from lpharness.checks import Recording
 from lpharness.comparison import Measured, compare, measure
 from lpharness.comparison.files import write
 from lpharness.comparison.measured import Beating, StandStill
+from lpharness.comparison.page import page
 from lpharness.comparison.pictures import pictures
 from lpharness.comparison.report import Report
 from lpharness.comparison.standing import EDGES_S, baseline_of, overlaps, standing
@@ -165,3 +166,10 @@ def test_there_is_a_picture_of_them_and_every_sample_is_in_a_file(tmp_path: Path
     assert float(rows[0]["at_s"]) == pytest.approx(-0.5)
     # Thousands of them are no part of the document.
     assert b'"stills"' not in paths["json"].read_bytes().replace(b'"stills": []', b"")
+
+
+def test_the_page_has_how_often_behind_how_long() -> None:
+    comparison = compare([measured(beating(clean(), *SEEN))])
+    text = page(comparison, tables(comparison), pictures(comparison))
+    places = [text.index(words) for words in ("How long CPUs", "How often CPUs", "Throughput of")]
+    assert places == sorted(places)
