@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -104,6 +105,11 @@ def test_rates_are_of_each_second_of_a_cpu() -> None:
     assert "not read in time" in table.note
 
 
+@functools.cache
+def plain() -> Measured:
+    return measured(clean())
+
+
 windows = st.tuples(st.floats(-50, 50), st.floats(0, 50)).map(lambda w: (w[0], w[0] + w[1]))
 stills = st.builds(
     StandStill,
@@ -120,7 +126,7 @@ def test_no_cpu_stands_still_for_longer_than_there_is(
     found: list[StandStill], window: tuple[float, float]
 ) -> None:
     beat = Beating(cpus=1, period_s=1e-5, kept_s=3e-5, cost_s=None, chosen="default", lost=0)
-    trial = msgspec.structs.replace(measured(clean()), beating=beat, stills=tuple(found))
+    trial = msgspec.structs.replace(plain(), beating=beat, stills=tuple(found))
     whole = standing([(trial, window)])
     assert whole is not None
     inside = [still for still in found if overlaps(still, window)]
@@ -136,7 +142,7 @@ def test_two_windows_beside_each_other_have_no_more_than_both(
     found: list[StandStill], first: float, second: float
 ) -> None:
     beat = Beating(cpus=2, period_s=1e-5, kept_s=3e-5, cost_s=None, chosen="default", lost=0)
-    trial = msgspec.structs.replace(measured(clean()), beating=beat, stills=tuple(found))
+    trial = msgspec.structs.replace(plain(), beating=beat, stills=tuple(found))
     parts = [(0.0, first), (first, first + second)]
     halves = [standing([(trial, part)]) for part in parts]
     whole = standing([(trial, (0.0, first + second))])
