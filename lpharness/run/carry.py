@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from lpharness import __version__
 from lpharness.executor.contract import Needs, Site
 from lpharness.guests import backend as find_backend
 from lpharness.guests.contract import Backend
 from lpharness.guests.qemu_command import memory_mb
 from lpharness.results.folder import RunFolder, TrialFolder
-from lpharness.results.model import CheckResult, Trial, TrialId
+from lpharness.results.model import CheckResult, Provenance, Trial, TrialId
 from lpharness.run.prepare import Entry, Refused
 from lpharness.timeline.events import Phase
 from lpharness.trial.keeper import OnPhase
@@ -73,9 +74,15 @@ def _carried_out(entry: Entry, backend: Backend, folder: TrialFolder, on_phase: 
     return write_refusal(entry, folder)
 
 
+def origin_of(entry: Entry) -> Provenance:
+    """Return what is known of a trial that got no guest: history goes by the kernel asked for."""
+    asked = entry.kernel if isinstance(entry, Refused) else entry.spec.kernel.origin.spec
+    return Provenance(lpharness=__version__, kernel_release=entry.id.kernel, kernel_origin=asked)
+
+
 def write_refusal(refused: Refused, folder: TrialFolder) -> Trial:
     """Write the document of a trial whose answer needs no guest."""
-    trial = folder.begin(refused.id, Phase.BUILD, build=refused.build)
+    trial = folder.begin(refused.id, Phase.BUILD, origin_of(refused), refused.build)
     if refused.evidence:
         trial.checks = (
             CheckResult(

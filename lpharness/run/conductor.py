@@ -32,7 +32,7 @@ from lpharness.executor.contract import (
 from lpharness.results.folder import RunFolder
 from lpharness.results.model import Trial, TrialId, Verdict
 from lpharness.run.attempts import Attempt, AttemptLog
-from lpharness.run.carry import Carry, write_refusal
+from lpharness.run.carry import Carry, origin_of, write_refusal
 from lpharness.run.cells import Cell
 from lpharness.run.layout import Layout
 from lpharness.run.listener import Listener
@@ -288,7 +288,7 @@ class Conductor:
         if folder.document_path.is_file():
             trial = folder.load()
         else:
-            trial = folder.begin(carry.id, Phase.BOOT)
+            trial = folder.begin(carry.id, Phase.BOOT, origin_of(carry.entry))
         trial.verdict = Verdict.ERROR
         trial.reason = f"harness: {why} ({trial.reason})"
         folder.write(trial)

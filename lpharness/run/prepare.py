@@ -37,6 +37,8 @@ class Refused(Struct, frozen=True, kw_only=True):
     """A trial that is not run: the answer is known without a guest."""
 
     id: TrialId
+    kernel: str
+    """As it was asked for: ``debian:6.1-cloud``."""
     verdict: Verdict
     reason: str
     evidence: tuple[Evidence, ...] = ()
@@ -114,14 +116,16 @@ def prepare(cell: Cell, settings: Settings, progress: Progress = SILENT) -> Prep
             workload.command(case.drive, settings.cpus, kernel.arch)
         except InputError as error:  # in a matrix not every case can drive every workload
             name = cell.id_of(wanted, settings.backend)
-            return Refused(id=name, verdict=Verdict.SKIP, reason=error.message)
+            return Refused(id=name, kernel=cell.kernel, verdict=Verdict.SKIP, reason=error.message)
         variant = _variant(case, wanted.variant)
         try:
             model, modules = _under_model(case, variant, wanted.model, built, kernel, progress)
         except InputError as error:
             name = cell.id_of(wanted, settings.backend)
             verdict = Verdict.ERROR if isinstance(error, BuildError) else Verdict.SKIP
-            return Refused(id=name, verdict=verdict, reason=str(error), build=built.build)
+            return Refused(
+                id=name, kernel=cell.kernel, verdict=verdict, reason=str(error), build=built.build
+            )
         return Plan(
             id=cell.id_of(wanted, settings.backend),
             case=case,
@@ -193,7 +197,12 @@ def _kernel(cell: Cell, progress: Progress) -> Kernel:
 def _all_refused(cell: Cell, settings: Settings, verdict: Verdict, reason: str) -> Prepared:
     return Prepared(
         entries=tuple(
-            Refused(id=cell.id_of(wanted, settings.backend), verdict=verdict, reason=reason)
+            Refused(
+                id=cell.id_of(wanted, settings.backend),
+                kernel=cell.kernel,
+                verdict=verdict,
+                reason=reason,
+            )
             for wanted in cell.wanted
         )
     )
@@ -204,6 +213,7 @@ def _not_built(cell: Cell, settings: Settings, built: CaseBuild) -> Prepared:
         entries=tuple(
             Refused(
                 id=cell.id_of(wanted, settings.backend),
+                kernel=cell.kernel,
                 verdict=built.build.verdict,
                 reason=f"build: {built.build.summary}",
                 evidence=built.evidence,

@@ -185,7 +185,10 @@ def test_what_is_skipped_makes_no_run_of_bad_input_worth_it(tmp_path: Path) -> N
         if task.call.cell.case.name == "bad":
             return InputError("mend me")
         found = prepared(task.call.cell)
-        refused = [Refused(id=entry.id, verdict=SKIP, reason="no") for entry in found.entries]
+        refused = [
+            Refused(id=entry.id, kernel="debian:6.1", verdict=SKIP, reason="no")
+            for entry in found.entries
+        ]
         return Prepared(entries=tuple(refused))
 
     with pytest.raises(InputError, match="mend me"):

@@ -32,7 +32,8 @@ def built(case: Case, **expect: Any) -> CaseBuild:
 
 def prepared(found: CaseBuild) -> Prepared:
     id_ = TrialId(case="c", kernel="6.1.0-made", workload="idle")
-    refused = Refused(id=id_, verdict=found.build.verdict, reason=found.build.summary)
+    verdict, reason = found.build.verdict, found.build.summary
+    refused = Refused(id=id_, kernel="debian:6.1", verdict=verdict, reason=reason)
     return Prepared(entries=(refused,), refusal=found.error if found.bad_input else None)
 
 
@@ -79,12 +80,17 @@ def test_a_refused_build_is_a_result_of_its_own(tmp_path: Path, expected: str) -
     found = built(prebuilt(tmp_path, F, G, OTHER), refused=expected)
     id_ = TrialId(case="c", kernel="6.1.0-made", workload="idle")
     refused = Refused(
-        id=id_, verdict=found.build.verdict, reason=found.build.summary, build=found.build
+        id=id_,
+        kernel="debian:6.1",
+        verdict=found.build.verdict,
+        reason=found.build.summary,
+        build=found.build,
     )
     with RunFolder.create(tmp_path / "run") as run:
         write_refusal(refused, run.trial(id_))
         (trial,) = run.trials()
     assert trial.build == found.build
+    assert trial.provenance.kernel_origin == "debian:6.1", "history and gate go by it"
     assert trial.verdict is (Verdict.XFAIL if expected else Verdict.FAIL)
     text = junit([trial]).decode()
     assert 'testcase name="build" classname="c--6.1.0-made--idle"' in text
