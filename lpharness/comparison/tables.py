@@ -250,7 +250,7 @@ def _costs(where: str, rows: Sequence[Row]) -> Table:
 
 def _ns(value: float) -> str:
     """Return nanoseconds with a tenth, where that is not lost beside the rest."""
-    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value + 0.0:.1f}"
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{round(value, 1) + 0.0:.1f}"
 
 
 def _attempts(where: str, rows: Sequence[Row]) -> Table:
