@@ -144,3 +144,16 @@ def test_a_short_one_is_seen_as_well(ward: Ward) -> None:
     ward.heard()
     began, ended, _ = ward.plant(1, ms)
     assert holding(ward.heard()[1], began, ended).length_ns >= ms * MS
+
+
+def test_a_cpu_that_goes_and_comes_again_beats_again_and_was_not_still(ward: Ward) -> None:
+    ward.heard()
+    ward.run("echo 0 > /sys/devices/system/cpu/cpu1/online")
+    ward.hearts.read(soon())
+    ward.run("sleep 1")
+    before = len(ward.recorder.events)
+    ward.hearts.read(soon())
+    told = [e for e in ward.recorder.events[before:] if isinstance(e, BeatsRead)]
+    assert {event.cpu: bool(event.beats) for event in told} == {0: True, 1: False}
+    ward.run("echo 1 > /sys/devices/system/cpu/cpu1/online && sleep 0.5")
+    assert not [gap for gap in ward.heard()[1] if gap.length_ns >= 1000 * MS]
