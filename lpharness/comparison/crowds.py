@@ -20,6 +20,8 @@ from lpharness.comparison.tables import Table
 from lpharness.results.model import Verdict
 from lpharness.results.text import one_line
 
+_SHOWN = (100, 1_000, 10_000, 100_000)
+"""Of the simulated, in the table; the pictures and the data have all."""
 _CROWD = re.compile(r"crowd(-\d+)?")
 
 
@@ -58,7 +60,11 @@ def measured_points(trials: Sequence[Measured]) -> list[Point]:
         if is_crowd(trial.workload) and trial.verdict not in (Verdict.ERROR, Verdict.SKIP)
     ]
     groups = itertools.groupby(known, key=lambda t: (t.case, t.kernel, t.workload, t.model))
-    points = [_point(list(group)) for _, group in groups]
+    counted: dict[tuple[str, ...], int] = {}
+    for trial in known:  # not every model counts them: the same crowd is as large under another
+        key = (trial.case, trial.kernel, trial.workload)
+        counted[key] = max(counted.get(key, 0), trial.tasks or 0)
+    points = [_point(list(group), counted[key[:3]]) for key, group in groups]
     return [point for point in _sorted(points) if len(_same(points, point)) > 1]
 
 
@@ -72,7 +78,7 @@ def _same(points: Sequence[Point], point: Point) -> list[Point]:
     return [each for each in points if (each.case, each.kernel, each.model) == key]
 
 
-def _point(trials: Sequence[Measured]) -> Point:
+def _point(trials: Sequence[Measured], tasks: int) -> Point:
     first = trials[0]
     crossings = [c for t in trials for c in t.crossings if _is_patching(c)]
     over = [c for c in crossings if c.outcome == "completed"]
@@ -81,7 +87,7 @@ def _point(trials: Sequence[Measured]) -> Point:
         kernel=first.kernel,
         model=first.model,
         side="measured",
-        tasks=max((trial.tasks or 0 for trial in trials), default=0),
+        tasks=tasks,
         transitions=len(crossings),
         failed=len(crossings) - len(over),
         seconds=spread(c.seconds for c in over),
@@ -114,6 +120,7 @@ def _table(where: str, points: Sequence[Point]) -> Table:
                 spread_of(point.stopped),
             )
             for point in points
+            if point.side == "measured" or point.tasks in _SHOWN
         ),
         note="Patching. Median (least to most). Simulated: the smallest crowd's scenario with so "
         "many more tasks that sleep; the work at one task costs what it cost in other transitions.",

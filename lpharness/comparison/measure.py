@@ -19,7 +19,7 @@ from lpharness.results.clock import GuestClock
 from lpharness.results.figures import Stage, figures
 from lpharness.results.model import Verdict
 from lpharness.results.throughput import Worker, rate, workers
-from lpharness.timeline.events import Phase, TasksSampled
+from lpharness.timeline.events import ModelTried, Phase, TasksSampled
 
 _AROUND = round(1.0 / PACE_S)
 _MOST_STEPS = round(15.0 / PACE_S)
@@ -41,7 +41,7 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
         verdict=verdict,
         reason=reason,
         accelerator=recording.accelerator,
-        tasks=max((e.unpatched + e.patched for _, e in recording.of(TasksSampled)), default=None),
+        tasks=_tasks(recording),
         crossings=tuple(
             _crossing(recording, each, lulls, crew) for each in due_transitions(recording)
         ),
@@ -55,6 +55,13 @@ def measure(recording: Recording, verdict: Verdict, reason: str) -> Measured:
         patched=_per_second(done.between),
         after=_per_second(done.after),
     )
+
+
+def _tasks(recording: Recording) -> int | None:
+    """Return the most tasks that were counted: by who samples them, or by the model's looks."""
+    sampled = [event.unpatched + event.patched for _, event in recording.of(TasksSampled)]
+    looked = [event.tasks for _, event in recording.of(ModelTried)]
+    return max((*sampled, *looked), default=0) or None
 
 
 def _crossing(

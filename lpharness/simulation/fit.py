@@ -21,6 +21,7 @@ from lpharness.timeline.events import (
     CallsCounted,
     Event,
     HeartbeatBegan,
+    ModelTried,
     TasksSampled,
     TransitionMarked,
     WorkloadBegan,
@@ -102,9 +103,10 @@ def fit(folder: Path, share: float = 1.0) -> Fitted:
 
 
 def _tasks(events: Sequence[Event]) -> int:
-    """Return how many tasks there were."""
-    counts = [e.unpatched + e.patched for e in events if isinstance(e, TasksSampled)]
-    return max(counts, default=1)
+    """Return how many tasks there were: by who sampled them, or by a model that looked at all."""
+    sampled = [e.unpatched + e.patched for e in events if isinstance(e, TasksSampled)]
+    looked = [e.tasks for e in events if isinstance(e, ModelTried)]
+    return max((*sampled, *looked), default=1)
 
 
 def _cpus(before: Iterable[Event]) -> int:

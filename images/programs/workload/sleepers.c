@@ -82,8 +82,11 @@ static void be_sleeper(long (*park)(void))
 {
 	const struct sigaction action = {.sa_handler = on_release};	/* without SA_RESTART */
 
+	/* A thousand that wake to end would keep the CPUs from the workers: SIGKILL comes after them. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	sigaction(SIGUSR1, &action, NULL);
-	while (!released && !stopping()) {
+	while (!released) {
 		if (park() == -1 && errno == EINTR)
 			continue;
 		complain("a sleeper could not sleep: %s", strerror(errno));
@@ -174,8 +177,9 @@ static void finish(void)
 	unsigned int i;
 
 	/* What a patch does to them no longer matters: SIGKILL needs no cooperation. */
+	signal_sleepers(SIGKILL);
 	for (i = 0; i < options.tasks; i++)
-		if (asleep[i] > 0 && !kill(asleep[i], SIGKILL))
+		if (asleep[i] > 0)
 			waitpid(asleep[i], NULL, 0);
 	if (options.pid_file)
 		unlink(options.pid_file);

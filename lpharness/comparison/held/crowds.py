@@ -32,28 +32,33 @@ def plan_crowds(trials: Sequence[Trial], costed: Sequence[Costed], seed: int) ->
         if is_crowd(trial.name.workload)
     ]
     kept: dict[tuple[str, str, str], dict[str, tuple[Trial, Costed]]] = {}
+    sizes: dict[tuple[str, str, str], int] = {}
     for trial, each in known:
         key = (trial.name.case, trial.name.kernel, trial.name.model)
         kept.setdefault(key, {}).setdefault(trial.name.workload, (trial, each))
+        sizes[trial.name[:3]] = max(sizes.get(trial.name[:3], 0), trial.measured.tasks or 0)
     planned: list[Planned] = []
     for crowds in kept.values():
         if len(crowds) > 1:
-            trial, each = min(crowds.values(), key=lambda it: _tasks(it[1].scenario))
-            planned += _of(trial, each.scenario, seed)
+            trial, each = min(crowds.values(), key=lambda it: sizes[it[0].name[:3]])
+            # Not every model counts the tasks: the crowd is as large under another.
+            has = max(sizes[trial.name[:3]], _tasks(each.scenario))
+            planned += _of(trial, each.scenario, has, seed)
     return planned
 
 
-def _of(trial: Trial, scenario: Scenario, seed: int) -> list[Planned]:
-    has = _tasks(scenario)
+def _of(trial: Trial, scenario: Scenario, has: int, seed: int) -> list[Planned]:
     return [
-        (trial, count, Job(_with(scenario, count - has), trial.name.model, number))
+        (trial, count, Job(_with(scenario, count), trial.name.model, number))
         for count in (has, *(count for count in COUNTS if count > has))
         for number in range(seed, seed + SEEDS)
     ]
 
 
-def _with(scenario: Scenario, more: int) -> Scenario:
-    if not more:
+def _with(scenario: Scenario, count: int) -> Scenario:
+    """Return a scenario with so many tasks."""
+    more = count - _tasks(scenario)
+    if more <= 0:
         return scenario
     crowd = Tasks(name="crowd", count=more, program=_ASLEEP)
     return replace(scenario, tasks=[*scenario.tasks, crowd])
