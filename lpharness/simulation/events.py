@@ -75,7 +75,11 @@ def _take_off(m: Machine, place: int) -> None:
 
 @compiled
 def _reach_slot(m: Machine) -> None:
-    """Put the events of the next slot into the heap; those of the wheel's next turns stay."""
+    """Put the events of the next slot into the heap; those of the wheel's next turns stay.
+
+    But for wake-ups of tasks that were woken meanwhile. To look at them here, one after the other,
+    has the processor fetch many tasks at a time.
+    """
     slot = int(m.g[codes.SLOT]) + 1
     m.g[codes.SLOT] = slot
     hook = codes.WHEEL + slot % codes.SLOTS
@@ -83,13 +87,15 @@ def _reach_slot(m: Machine) -> None:
     m.g[hook] = -1
     while place >= 0:
         after, time = int(m.event[place, fields.LINK]), int(m.event[place, fields.TIME])
-        if time >> SHIFT == slot:
-            size = int(m.g[codes.HEAP])
-            _rise(m, size, time, int(m.event[place, fields.KEY]), int(m.event[place, fields.WHO]))
-            m.g[codes.HEAP] = size + 1
-            _take_off(m, place)
-        else:
+        if time >> SHIFT != slot:
             _hang(m, place, slot)
+        else:
+            key, who = int(m.event[place, fields.KEY]), int(m.event[place, fields.WHO])
+            _take_off(m, place)
+            if key & 15 != codes.WAKE or m.context[who, fields.WAKE_AT] == time:
+                size = int(m.g[codes.HEAP])
+                _rise(m, size, time, key, who)
+                m.g[codes.HEAP] = size + 1
         place = after
 
 

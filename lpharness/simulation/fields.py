@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-# --- of a context
-KIND, GROUP, PC, STATE, IN_KERNEL, LEFT, WAKE_AT = range(7)
-VERSION = 7  # which it calls where a model goes by context; the kernel's patch_state
-MOVED_AT = 8
-HOME = 9  # its CPU
-NEXT = 10  # who is behind it in its CPU's queue; -1 for nobody
-SEED1, SEED2 = 11, 12
-SEEN = 13  # versions called since it entered the kernel, or began its round: bit 0 old, bit 1 new
-SAW_NEW = 14  # whether an earlier syscall or round called the version to which tasks move
-BLOCKED_AT = 15  # the try at which it was last in the way; 0 for never
+# --- of a context; what each event of a task needs lies together, behind what few need
+GROUP = 0
+MOVED_AT = 1
+BLOCKED_AT = 2  # the try at which it was last in the way; 0 for never
+SAW_NEW = 3  # whether an earlier syscall or round called the version to which tasks move
+VERSION = 4  # which it calls where a model goes by context; the kernel's patch_state
+WAKE_AT, STATE, IN_KERNEL = range(5, 8)
+HOME = 8  # its CPU
+NEXT = 9  # who is behind it in its CPU's queue; -1 for nobody
+PC, LEFT, KIND = range(10, 13)
+SEED1, SEED2 = 13, 14
+SEEN = 15  # versions called since it entered the kernel, or began its round: bit 0 old, bit 1 new
 DEPTH = 16
 FRAMES = 17  # the first of its stack's columns, outermost first
 
