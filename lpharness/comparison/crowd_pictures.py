@@ -64,11 +64,21 @@ def _svg(title: str, points: Sequence[Point], value: Value) -> str:
         at = (x.at(point.tasks), y.at(found.median), found)
         lines.setdefault((point.model, point.side), []).append(at)
     parts = [
+        *_legend(),
         *_grid(x, y),
         *(part for key, line in lines.items() for part in _line(*key, line, y)),
         *_labels(lines),
     ]
     return picture_svg(title, _HEIGHT, parts)
+
+
+def _legend() -> Iterator[str]:
+    yield f'<path d="M{LEFT} 18h26" stroke="#333" stroke-width="2"/>'
+    yield f'<circle cx="{LEFT + 13}" cy="18" r="4" fill="#333"/>'
+    yield f'<text x="{LEFT + 32}" y="22">measured</text>'
+    dashed = 'stroke="#333" stroke-width="1.5" stroke-dasharray="5 4"'
+    yield f'<path d="M{LEFT + 130} 18h26" {dashed}/>'
+    yield f'<text x="{LEFT + 162}" y="22">simulated</text>'
 
 
 def _grid(x: Logarithmic, y: Logarithmic) -> Iterator[str]:

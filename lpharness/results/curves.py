@@ -8,6 +8,8 @@ from html import escape
 
 from msgspec import Struct
 
+from lpharness.results.axes import power_of_seconds
+
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 760, 360, 60, 20, 50, 130
 MODEL_COLOURS = {
     "immediate": "#b3261e",
@@ -77,7 +79,7 @@ def _grid(axis: _Axis) -> list[str]:
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{percent} %</text>')
     for power in range(math.floor(axis.first), math.floor(axis.last) + 1):
         x = axis.x(10.0**power)
-        label = f"{10.0**power:g} s" if power >= 0 else f"{10 ** (power + 3):g} ms"
+        label = power_of_seconds(power)
         parts.append(f'<path d="M{x} {_TOP}V{base}" stroke="#ddd"/>')
         parts.append(f'<text x="{x}" y="{base + 18}" text-anchor="middle">{label}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2

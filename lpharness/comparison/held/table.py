@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from lpharness.comparison.held.hold import Held
 from lpharness.comparison.held.rows import WITHIN, Row, Side
+from lpharness.comparison.spreads import spread_of
+from lpharness.comparison.summary import spread
 from lpharness.comparison.tables import Table, markdown
-from lpharness.results import text
 
 _NONE = "–"  # noqa: RUF001
 
@@ -32,7 +33,8 @@ def table(held: Held) -> Table:
 def _row(row: Row) -> tuple[str, ...]:
     apart = _NONE if row.apart is None else f"{row.apart:+.0%}"
     return (
-        *row.name, _times(row.measured), _failed(row.measured), _times(row.simulated),
+        *row.name, spread_of(spread(row.measured.seconds)), _failed(row.measured),
+        spread_of(spread(row.simulated.seconds)),
         _failed(row.simulated), apart, "yes" if row.agrees else _missed(row),
     )  # fmt: skip
 
@@ -40,13 +42,6 @@ def _row(row: Row) -> tuple[str, ...]:
 def _missed(row: Row) -> str:
     missed = [("time", row.time_agrees), ("failures", row.failures_agree)]
     return "no: " + ", ".join(what for what, agrees in missed if not agrees)
-
-
-def _times(side: Side) -> str:
-    middle = text.seconds(side.middle)
-    if len(side.seconds) < 2:
-        return middle
-    return f"{middle} ({text.seconds(side.seconds[0])} to {text.seconds(side.seconds[-1])})"
 
 
 def _failed(side: Side) -> str:
