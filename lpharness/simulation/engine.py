@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpharness.simulation import codes, cpus, fields, stopping
-from lpharness.simulation.compiled import compiled, compiled_entry
+from lpharness.simulation.compiled import compiled, compiled_apart, compiled_entry
 from lpharness.simulation.events import drop_first, none_left, push
 from lpharness.simulation.machine import Machine
 from lpharness.simulation.models import hybrid, immediate, rules
@@ -50,7 +50,7 @@ def _machine_event(m: Machine, kind: int, who: int, now: int) -> None:
         cpus.steal(m, who, now)
 
 
-@compiled
+@compiled_apart
 def _begin(m: Machine, now: int) -> None:
     m.g[codes.OUTCOME] = codes.ONGOING
     m.g[codes.BEGAN_AT] = now
@@ -59,7 +59,7 @@ def _begin(m: Machine, now: int) -> None:
     rules.begin(m, now)
 
 
-@compiled
+@compiled_apart
 def _transition_event(m: Machine, kind: int, who: int, now: int) -> None:
     if kind == codes.WORK:
         if rules.stops_the_machine(m):

@@ -9,7 +9,7 @@ level by level; the order in which events come is the same.
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.machine import Machine
 
 SHIFT = 21
@@ -153,7 +153,7 @@ def _before(m: Machine, one: int, other: int) -> bool:
     return bool(m.event[one, fields.KEY] < m.event[other, fields.KEY])
 
 
-@compiled
+@compiled_apart
 def forget_stale(m: Machine) -> None:
     """Drop the wake-ups of tasks that were woken earlier by something else."""
     size = int(m.g[codes.HEAP])
@@ -171,7 +171,7 @@ def forget_stale(m: Machine) -> None:
         raise MemoryError
 
 
-@compiled
+@compiled_apart
 def _forget_stale_in(m: Machine, slot: int) -> None:
     place = int(m.g[codes.WHEEL + slot])
     m.g[codes.WHEEL + slot] = -1

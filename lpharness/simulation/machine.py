@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 
 Array = NDArray[np.int64]
 """Of integers; of how many bits is the machine's business."""
@@ -54,7 +54,7 @@ def move(m: Machine, context: int, now: int) -> None:
         m.context[context, fields.MOVED_AT] = now
 
 
-@compiled
+@compiled_apart
 def move_all(m: Machine, now: int) -> None:
     """Let every context call the version that is due."""
     m.g[codes.KERNEL] = m.g[codes.TARGET]
@@ -62,7 +62,7 @@ def move_all(m: Machine, now: int) -> None:
         move(m, context, now)
 
 
-@compiled
+@compiled_apart
 def finish(m: Machine, outcome: int, now: int) -> None:
     """End the transition."""
     m.g[codes.OUTCOME] = outcome

@@ -8,7 +8,7 @@ a kernel that is not fully preemptible it waits until the CPU leaves the kernel,
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled_apart
 from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import Machine, finish, move_all
@@ -16,7 +16,7 @@ from lpharness.simulation.models import rules
 from lpharness.simulation.waking import arm
 
 
-@compiled
+@compiled_apart
 def ask(m: Machine, now: int) -> None:
     """Tell every CPU to stop."""
     m.g[codes.STOPPING] = 1
@@ -28,7 +28,7 @@ def ask(m: Machine, now: int) -> None:
         push(m, asked, codes.PARK, cpu)
 
 
-@compiled
+@compiled_apart
 def come(m: Machine, cpu: int, now: int) -> None:
     """The stopper wants the CPU: it has it at once, or when it may."""
     if m.cpu[cpu, fields.STOLEN_UNTIL] > now:
@@ -42,7 +42,7 @@ def come(m: Machine, cpu: int, now: int) -> None:
         park(m, cpu, now)
 
 
-@compiled
+@compiled_apart
 def park(m: Machine, cpu: int, now: int) -> None:
     """The CPU stands still; when the last one does, the stacks are looked at."""
     m.cpu[cpu, fields.STOP_WANTED] = 0
@@ -58,7 +58,7 @@ def park(m: Machine, cpu: int, now: int) -> None:
         push(m, now + int(m.g[codes.CHECKED] * m.g[codes.CHECK_COST]), codes.RELEASE, 0)
 
 
-@compiled
+@compiled_apart
 def release(m: Machine, now: int) -> None:
     """Switch the kernel if nothing was in the way, and let every CPU go on."""
     number = int(m.g[codes.TRIES])
@@ -77,7 +77,7 @@ def release(m: Machine, now: int) -> None:
         _go_on(m, number, cpu, now)
 
 
-@compiled
+@compiled_apart
 def _go_on(m: Machine, number: int, cpu: int, now: int) -> None:
     stood = now - int(m.cpu[cpu, fields.PARKED_AT])
     m.stop_ns[number, cpu] = stood

@@ -7,7 +7,7 @@ Linux 6.1 and 6.12, ``kernel/livepatch/transition.c`` and, for the call, ``klp_f
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import (
@@ -30,7 +30,7 @@ def version_called(m: Machine, under: int) -> int:
     return int(m.context[under, fields.VERSION])
 
 
-@compiled
+@compiled_apart
 def begin(m: Machine, now: int) -> None:
     """``klp_start_transition``, which says so on the console before it marks the tasks."""
     m.g[codes.TRIES] = 0
@@ -41,7 +41,7 @@ def begin(m: Machine, now: int) -> None:
         walked(m, now)
 
 
-@compiled
+@compiled_apart
 def walked(m: Machine, now: int) -> None:
     """All tasks are marked: try for the first time. Or some of them have been looked at."""
     if not m.g[codes.MARKED]:
@@ -89,7 +89,7 @@ def cond_resched(m: Machine, task: int, now: int) -> None:
         move(m, task, now)
 
 
-@compiled
+@compiled_apart
 def work(m: Machine, now: int) -> None:
     """``klp_transition_work_fn``: look at all tasks, one after the other, and try again if need be.
 
@@ -107,7 +107,7 @@ PIECE_NS = 250_000
 """A walk goes on in pieces so long: what is looked at together is looked at when all of it was."""
 
 
-@compiled
+@compiled_apart
 def _walk_on(m: Machine, now: int) -> None:
     """Take the next tasks; who has moved takes no time."""
     most, found, task = max(1, PIECE_NS // int(m.g[codes.WALK])), 0, int(m.g[codes.WALK_TO])
@@ -120,7 +120,7 @@ def _walk_on(m: Machine, now: int) -> None:
     push(m, now + found * int(m.g[codes.WALK]), codes.WALKED, 0)
 
 
-@compiled
+@compiled_apart
 def _look_at_some(m: Machine, now: int) -> None:
     if not look_at(m, int(m.g[codes.WALK_FROM]), int(m.g[codes.WALK_TO]), now):
         m.g[codes.WALK_CLEAN] = 0
@@ -130,7 +130,7 @@ def _look_at_some(m: Machine, now: int) -> None:
         tried(m, end_look(m, m.g[codes.WALK_CLEAN] == 1, now), now)
 
 
-@compiled
+@compiled_apart
 def tried(m: Machine, done: bool, now: int) -> None:
     """The end of ``klp_try_complete_transition``: over, or again in a second."""
     if done:
@@ -155,13 +155,13 @@ def next_try(m: Machine, now: int) -> int:
     return rounded - int(m.g[codes.CLOCK_PHASE])
 
 
-@compiled
+@compiled_apart
 def complete(m: Machine, now: int) -> bool:
     """``klp_try_complete_transition`` in no time: return whether every task has moved."""
     return end_look(m, look_at(m, 0, int(m.g[codes.TASKS]), now), now)
 
 
-@compiled
+@compiled_apart
 def look_at(m: Machine, first: int, end: int, now: int) -> bool:
     """Try to switch some tasks; return whether nobody of them is in the way."""
     clean = True
@@ -172,7 +172,7 @@ def look_at(m: Machine, first: int, end: int, now: int) -> bool:
     return clean
 
 
-@compiled
+@compiled_apart
 def end_look(m: Machine, clean: bool, now: int) -> bool:
     """Look at the idle tasks, and end the transition if nobody was in the way."""
     for cpu in range(m.g[codes.CPUS]):
@@ -190,7 +190,7 @@ def end_look(m: Machine, clean: bool, now: int) -> bool:
     return clean
 
 
-@compiled
+@compiled_apart
 def send_signals(m: Machine, now: int) -> None:
     """``klp_send_signals``: wake from interruptible sleep who has not moved."""
     for task in range(m.g[codes.TASKS]):
@@ -201,7 +201,7 @@ def send_signals(m: Machine, now: int) -> None:
             wake(m, task, now)
 
 
-@compiled
+@compiled_apart
 def reverse(m: Machine, now: int) -> None:
     """``klp_reverse_transition``: who moved moves back, by the same rules.
 

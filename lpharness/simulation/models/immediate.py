@@ -9,7 +9,7 @@ is half on.
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import Machine, finish, move_all
 
@@ -20,13 +20,13 @@ def version_called(m: Machine, function: int) -> int:
     return int(m.function[function, fields.FUNCTION_VERSION])
 
 
-@compiled
+@compiled_apart
 def begin(m: Machine, now: int) -> None:
     """``klp_enable_object``: begin with the first function."""
     push(m, now, codes.REDIRECT, 0)
 
 
-@compiled
+@compiled_apart
 def redirect(m: Machine, function: int, now: int) -> None:
     """``klp_enable_func``: redirect one function, and go on with the next."""
     while function < len(m.function) and not m.function[function, fields.IN_PATCH]:

@@ -11,7 +11,7 @@ while it still calls what is to be left.
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.draws import delay
 from lpharness.simulation.events import push
 from lpharness.simulation.machine import Machine, finish, move, move_all
@@ -28,7 +28,7 @@ def version_called(m: Machine, context: int) -> int:
     return int(m.context[context, fields.VERSION])
 
 
-@compiled
+@compiled_apart
 def begin(m: Machine, now: int) -> None:
     """``kgr_modify_kernel``, which takes its time before a task is marked."""
     marked_at = now + delay(m, int(m.g[codes.MARK]))
@@ -38,7 +38,7 @@ def begin(m: Machine, now: int) -> None:
         mark_all(m, now)
 
 
-@compiled
+@compiled_apart
 def mark_all(m: Machine, now: int) -> None:
     """``kgr_handle_processes`` and ``kgr_handle_irqs``."""
     m.g[codes.MARKED] = 1
@@ -76,7 +76,7 @@ def in_process_context(m: Machine, cpu: int) -> None:
         m.cpu[cpu, fields.IRQ_VERSION] = m.g[codes.TARGET]
 
 
-@compiled
+@compiled_apart
 def work(m: Machine, now: int) -> None:
     """``kgr_work_fn``: done when no task is marked; else look again."""
     marked = 0

@@ -9,7 +9,7 @@ kpatch 0.2 to 0.4, ``kmod/core/core.c``: ``kpatch_apply_patch`` runs in ``stop_m
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.machine import Machine, leaving_on_stack
 
 TRIES = 5
@@ -30,7 +30,7 @@ def in_the_way(m: Machine, task: int) -> bool:
     return bool(m.context[task, fields.DEPTH] > 64) or leaving_on_stack(m, task)
 
 
-@compiled
+@compiled_apart
 def check(m: Machine) -> int:
     """``kpatch_verify_activeness_safety``: return 1 when the first task in the way is met."""
     for task in range(m.g[codes.TASKS]):

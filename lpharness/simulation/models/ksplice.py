@@ -9,7 +9,7 @@ so that a word left over from a call that has returned can be in the way as well
 from __future__ import annotations
 
 from lpharness.simulation import codes, fields
-from lpharness.simulation.compiled import compiled
+from lpharness.simulation.compiled import compiled, compiled_apart
 from lpharness.simulation.machine import Machine, leaving_on_stack
 
 TRIES = 5
@@ -40,7 +40,7 @@ def _dead_word_points_there(m: Machine, task: int) -> bool:
     return bool(seed < m.g[codes.CHECK_ODDS])
 
 
-@compiled
+@compiled_apart
 def check(m: Machine) -> int:
     """``check_each_task``: return how many tasks are in the way."""
     found = 0
