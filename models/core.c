@@ -540,24 +540,21 @@ static int lph_thread(void *unused)
 	return 0;
 }
 
-static struct lph_patch *take_patch(struct klp_patch *klp)
+/* What fails half way is for drop_patch() to clean up. */
+static int take_patch(struct lph_patch *patch)
 {
-	struct lph_patch *patch;
-	int error;
+	return take_functions(patch) ?: call_pre_patch(patch->klp) ?: show_patch(patch);
+}
 
-	patch = kzalloc(struct_size(patch, funcs, count_functions(klp)), GFP_KERNEL);
+/* Without the lock: who is in a file of the patch, and is waited for, may want it. */
+static void drop_patch(struct lph_patch *patch)
+{
 	if (!patch)
-		return ERR_PTR(-ENOMEM);
-	patch->klp = klp;
-	error = take_functions(patch) ?: call_pre_patch(klp) ?: show_patch(patch);
-	if (error) {
-		call_post_unpatch(klp);
-		release_objects(klp);
-		hide_patch(patch);
-		kfree(patch);
-		return ERR_PTR(error);
-	}
-	return patch;
+		return;
+	call_post_unpatch(patch->klp);
+	release_objects(patch->klp);
+	hide_patch(patch);
+	kfree(patch);
 }
 
 static int check(const struct klp_patch *klp)
@@ -588,11 +585,15 @@ int lph_enable_patch(struct klp_patch *klp)
 		mutex_unlock(&lph.lock);
 		return error;
 	}
-	patch = take_patch(klp);
-	if (IS_ERR(patch)) {
-		module_put(klp->mod);
+	patch = kzalloc(struct_size(patch, funcs, count_functions(klp)), GFP_KERNEL);
+	if (patch)
+		patch->klp = klp;
+	error = patch ? take_patch(patch) : -ENOMEM;
+	if (error) {
 		mutex_unlock(&lph.lock);
-		return PTR_ERR(patch);
+		drop_patch(patch);
+		module_put(klp->mod);
+		return error;
 	}
 	reinit_completion(&lph.started);
 	lph.loading = true;
