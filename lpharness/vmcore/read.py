@@ -15,6 +15,7 @@ from msgspec import Struct
 _MOST_TASKS = 20
 _MOST_FRAMES = 64
 _UNINTERRUPTIBLE = "D"
+_ANCHOR, _ANCHORS_FILE = "start_kernel", "init/main.c"
 
 
 class Frame(Struct, frozen=True, kw_only=True):
@@ -171,20 +172,32 @@ def _stack(program: Any, task: Any) -> Iterator[Frame]:
         trace = program.stack_trace(task)
     except (LookupError, ValueError, MemoryError):
         return  # it runs, and the dump does not tell where
+    root = _root(program)
     for index, frame in enumerate(trace):
         if index >= _MOST_FRAMES:
             return
         yield Frame(
-            function=frame.name or f"{frame.pc:#x}", place=_place(frame), inlined=frame.is_inline
+            function=frame.name or f"{frame.pc:#x}",
+            place=_place(frame, root),
+            inlined=frame.is_inline,
         )
 
 
-def _place(frame: Any) -> str:
+def _place(frame: Any, root: str) -> str:
     try:
         source = frame.source()
     except LookupError:
         return ""
-    return f"{posixpath.normpath(source.filename)}:{source.line}"
+    return f"{posixpath.normpath(source.filename).removeprefix(root)}:{source.line}"
+
+
+def _root(program: Any) -> str:
+    """Return where the kernel's tree was when it was built; empty if its files are named by it."""
+    try:
+        outermost = program.source_location(_ANCHOR)[-1]
+    except LookupError:
+        return ""
+    return posixpath.normpath(str(outermost.filename)).removesuffix(_ANCHORS_FILE)
 
 
 def _messages(program: Any) -> list[str]:
