@@ -137,7 +137,11 @@ def build(
         print_json(made)
         return
     built = made.built
-    how = "built before" if made.cached else f"built in {built.seconds:.0f} s"
+    how = (
+        "built before"
+        if made.cached
+        else (f"built in {built.seconds:.0f} s, {built.cpu_seconds:.0f} s of processors' time")
+    )
     typer.echo(
         f"{built.spec}: {built.release}, linux {built.version}, image "
         f"{built.image_bytes / 1e6:.1f} MB, {how}\ntree:{made.tree}"

@@ -44,6 +44,8 @@ class Built(Struct, frozen=True, kw_only=True):
     """First line of its ``--version``."""
     seconds: float
     """How long the last go at it took, beside whatever other work there was."""
+    cpu_seconds: float = 0.0
+    """Processors' time of make and its compilers in that go; other work hardly changes it."""
     image_bytes: int
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import time
 from pathlib import Path
@@ -149,7 +150,7 @@ def _build(
     tree = cache.path(_WORK, order.key)
     make = KernelMake(tree, order.toolchain, log=tree / _LOG)
     target = order.toolchain.target
-    began = time.monotonic()
+    began, busy = time.monotonic(), _cpu_seconds()
     if not _resumes(tree):
         with progress.step(f"lay out linux {order.package.version}"):
             _lay_out(unpacked, tree)
@@ -168,6 +169,7 @@ def _build(
         recipe=order.recipe,
         compiler=order.toolchain.version,
         seconds=round(time.monotonic() - began, 1),
+        cpu_seconds=round(_cpu_seconds() - busy, 1),
         image_bytes=(tree / target.image).stat().st_size,
     )
     (tree / _RESUMABLE).unlink()
@@ -176,6 +178,12 @@ def _build(
     final.parent.mkdir(exist_ok=True)
     tree.rename(final)
     return KernelBuild(built=record, tree=final, cached=False)
+
+
+def _cpu_seconds() -> float:
+    """Return the processors' time of all that this process has started and seen the end of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _resumes(tree: Path) -> bool:
