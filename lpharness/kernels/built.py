@@ -51,7 +51,7 @@ class Built(Struct, frozen=True, kw_only=True):
 
 def recipe_identity(wanted: Configuration) -> str:
     """Return the identity of a configuration and of how a kernel is made of it."""
-    return identity(_RECIPE, wanted.name, wanted.text)
+    return identity(_RECIPE, wanted.name, wanted.text, *wanted.diffs)
 
 
 def name_of(config: str, arch: str, toolchain: str) -> str:

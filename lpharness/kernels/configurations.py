@@ -2,7 +2,8 @@
 
 A configuration NAME is ``base.config`` and ``NAME.config``, each followed by the files for one
 series and one family of compilers where there are any (``base-6.1.config``,
-``base-6.1-gcc.config``). Those of other architectures than this host's lie in a folder of its name,
+``base-6.1-gcc.config``). A ``.patch`` of any of these names mends what keeps such a kernel from
+working. Those of other architectures than this host's lie in a folder of its name,
 with a base of their own. Each line of them is a promise: a kernel whose ``.config`` lacks one is
 not built.
 """
@@ -21,6 +22,7 @@ from lpharness.base.resources import data_dir
 
 _BASE = "base"
 _SUFFIX = ".config"
+_PATCH = ".patch"
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     """``small``, ``debug``."""
     text: str
     """Its fragments, one after another, without comments."""
+    diffs: tuple[str, ...] = ()
+    """What is changed in the kernel's source first."""
 
     def missing_from(self, config: str) -> list[str]:
         """Return the lines that a ``.config`` does not have."""
@@ -58,6 +62,7 @@ def configuration(name: str, series: str, compiler: str, arch: str = NATIVE) -> 
             hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}",
         )
     lines: list[str] = []
+    diffs: list[str] = []
     for part in (_BASE, name):
         for file in (part, f"{part}-{compiler}", f"{part}-{series}", f"{part}-{series}-{compiler}"):
             path = _folder(arch) / f"{file}{_SUFFIX}"
@@ -65,7 +70,10 @@ def configuration(name: str, series: str, compiler: str, arch: str = NATIVE) -> 
                 lines += [
                     line for line in path.read_text().splitlines() if line[:1] not in ("#", "")
                 ]
-    return Configuration(name=name, text="".join(f"{line}\n" for line in lines))
+            if (patch := path.with_suffix(_PATCH)).is_file():
+                diffs.append(patch.read_text())
+    text = "".join(f"{line}\n" for line in lines)
+    return Configuration(name=name, text=text, diffs=tuple(diffs))
 
 
 def _folder(arch: str) -> Path:

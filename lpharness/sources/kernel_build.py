@@ -32,6 +32,8 @@ from lpharness.kernels.built import (
 )
 from lpharness.kernels.configurations import Configuration, configuration
 from lpharness.kernels.toolchains import Toolchain, find_toolchain
+from lpharness.sources.apply import ChangeIsThere, apply_file
+from lpharness.sources.diff import parse_diff, tree_path
 from lpharness.sources.kconfig import complete_kconfig, configure
 from lpharness.sources.kernel_make import KernelMake, require_build_tools
 from lpharness.sources.package import find_source, series_of, unpack_source
@@ -156,6 +158,8 @@ def _build(
             _lay_out(unpacked, tree)
             complete_kconfig(tree)
             configure(make, order.configuration, local_version=f"-{order.name}")
+            for diff in order.configuration.diffs:
+                mend(tree, diff)
     with progress.step(f"build {order.name} of linux {order.package.version}") as step:
         try:
             make.build(target.target, "modules", jobs=jobs, step=step)
@@ -201,3 +205,23 @@ def _resumes(tree: Path) -> bool:
 def _lay_out(unpacked: Path, tree: Path) -> None:
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(unpacked, tree, copy_function=os.link, symlinks=True)
+
+
+def mend(tree: Path, diff: str) -> None:
+    """Apply a recipe's diff to a tree whose files are links: each one changed becomes its own.
+
+    A kernel that has the change already is left as it is.
+
+    Raises:
+        InputError: it does not fit this version of the kernel.
+    """
+    for change in parse_diff(diff):
+        path = tree / tree_path(change.name)
+        try:
+            content = apply_file(change, path.read_bytes(), str(path)).content
+        except ChangeIsThere:
+            continue
+        except OSError as error:
+            raise InputError(f"cannot change {path}: {error.strerror}") from error
+        path.unlink()
+        path.write_bytes(content)

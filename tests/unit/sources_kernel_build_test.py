@@ -24,7 +24,7 @@ from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.built import KIND
 from lpharness.kernels.toolchains import find_toolchain
 from lpharness.sources import kernel_build, kernel_make
-from lpharness.sources.kernel_build import build_kernel
+from lpharness.sources.kernel_build import build_kernel, mend
 from lpharness.sources.kernel_make import require_build_tools
 from lpharness.sources.prepare import prepare_tree
 
@@ -259,3 +259,19 @@ def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyP
     with pytest.raises(HostError, match=r"lph-no-tool, lph-none\.h not on this host") as caught:
         require_build_tools(gcc)
     assert caught.value.hint == "install it: apt install lph-dev lph-tool"
+
+
+def test_a_recipes_diff_changes_the_tree_and_not_what_it_is_linked_to(tmp_path: Path) -> None:
+    source, tree = tmp_path / "source", tmp_path / "tree"
+    (source / "kernel").mkdir(parents=True)
+    (tree / "kernel").mkdir(parents=True)
+    (source / "kernel/a.c").write_text("one\ntwo\n")
+    (tree / "kernel/a.c").hardlink_to(source / "kernel/a.c")
+    diff = "Why it must be.\n\n--- kernel/a.c\n+++ kernel/a.c\n@@ -1,2 +1,3 @@\n one\n+more\n two\n"
+    mend(tree, diff)
+    assert (tree / "kernel/a.c").read_text() == "one\nmore\ntwo\n"
+    assert (source / "kernel/a.c").read_text() == "one\ntwo\n"
+    mend(tree, diff)  # a kernel that has it already
+    assert (tree / "kernel/a.c").read_text() == "one\nmore\ntwo\n"
+    with pytest.raises(InputError):
+        mend(tree, diff.replace(" two", " three"))
