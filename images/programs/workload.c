@@ -181,19 +181,20 @@ static void attend(const struct kind *kind, const sigset_t *signals)
 	}
 }
 
-static int exit_status(void)
+static uint64_t all_errors(void)
 {
+	uint64_t sum = 0;
 	unsigned int i;
 
 	for (i = 0; i < worker_count; i++)
-		if (atomic_load(&workers[i].errors))
-			return 1;
-	return 0;
+		sum += atomic_load(&workers[i].errors);
+	return sum;
 }
 
 int main(int argc, char **argv)
 {
 	const struct kind *kind;
+	uint64_t errors;
 	sigset_t signals;
 
 	if (argc < 2)
@@ -215,8 +216,11 @@ int main(int argc, char **argv)
 	report_start();
 	attend(kind, &signals);
 	stop_workers(kind);
+	report();	/* at once: to end a thousand tasks takes seconds, in which no worker works */
+	errors = all_errors();
 	if (kind->finish)
 		kind->finish();
-	report();
-	return exit_status();
+	if (all_errors() != errors)
+		report();
+	return all_errors() ? 1 : 0;
 }
