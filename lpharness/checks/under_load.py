@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from lpharness.checks.contract import Recording
 from lpharness.checks.host_account import HostAccount
 from lpharness.checks.ledger import Ledger
+from lpharness.checks.lulls import At, Lull, Workers, longest_lulls
 from lpharness.checks.pace import judge_pace
 from lpharness.checks.story import Story
 from lpharness.results.model import CheckResult, Margin
@@ -39,10 +39,10 @@ _BOUNDS = {
     "tcg": Bounds(floor_ns=4_000_000_000, factor=10, collapse=0.1, sustained_ns=1_000_000_000),
 }
 
+_WORTH_TELLING_NS = 10_000_000
+
 _BEFORE, _DURING, _AFTER = "before", "during", "after"
 _GAP, _SILENCE = "a worker's longest gap", "a worker's silence before the others' end"
-At = tuple[int, WorkloadSample]
-Workers = dict[int, list[At]]
 
 
 def bounds(accelerator: str) -> Bounds:
@@ -62,7 +62,7 @@ def check_under_load(recording: Recording) -> CheckResult:
     account = HostAccount(recording)
     for start in began:
         _judge_workload(story, account, start, ledger)
-    return ledger.result(_summary(story, began[0][1]), died=story.died)
+    return ledger.result(_summary(story, account, began[0][1]), died=story.died)
 
 
 def _judge_workload(
@@ -76,7 +76,7 @@ def _judge_workload(
         return
     _judge_presence(windows, began[1].workers, name, ledger)
     _judge_errors(windows, name, ledger)
-    _judge_gaps(story, windows, name, ledger)
+    _judge_gaps(story, account, windows, name, ledger)
     _judge_throughput(story, account, windows, name, ledger)
     judge_pace(story, account, name, ledger)
     _judge_end(story, windows, name, ledger)
@@ -131,59 +131,48 @@ def _judge_errors(windows: dict[str, Workers], name: str, ledger: Ledger) -> Non
             ledger.right(what, "none")
 
 
-def _judge_gaps(story: Story, windows: dict[str, Workers], name: str, ledger: Ledger) -> None:
+def _judge_gaps(
+    story: Story, account: HostAccount, windows: dict[str, Workers], name: str, ledger: Ledger
+) -> None:
     limits = bounds(story.recording.accelerator)
-    usual = max((gap for gap, _, _ in _gaps(windows[_BEFORE], [])), default=0)
+    baseline = longest_lulls(windows[_BEFORE], {}, account)
+    usual = max((lull.own_ns for lull in baseline), default=0)
     bound = max(limits.floor_ns, limits.factor * usual)
     wanted = f"at most {_ms(bound)} (baseline {_ms(usual)}, {story.recording.accelerator})"
-    for window in (_DURING, _AFTER):
-        previous = [windows[_BEFORE]] if window == _DURING else [windows[_DURING]]
-        gaps = sorted(_gaps(windows[window], previous), key=lambda gap: -gap[0])
-        if not gaps:
+    for window, previous in ((_DURING, _BEFORE), (_AFTER, _DURING)):
+        lulls = longest_lulls(windows[window], windows[previous], account)
+        if not lulls:
             continue
-        over = [gap for gap in gaps if gap[0] > bound]
-        for gap, worker, at in over:
-            what = f"longest gap of {name} worker {worker} {window} the patch"
-            ledger.wrong(what, _ms(gap), at, wanted=wanted, margin=_margin(_GAP, gap, bound))
+        over = [lull for lull in lulls if lull.own_ns > bound]
+        for lull in over:
+            what = f"longest gap of {name} worker {lull.worker} {window} the patch"
+            margin = _margin(_GAP, lull.own_ns, bound)
+            ledger.wrong(what, _lull(lull), lull.at, wanted=wanted, margin=margin)
         if not over:
-            gap, worker, at = gaps[0]
+            lull = max(lulls)
             what = f"longest gap of {name} {window} the patch"
-            seen = f"{_ms(gap)}, worker {worker}"
-            ledger.right(what, seen, at, wanted=wanted, margin=_margin(_GAP, gap, bound))
-    _judge_stopped(windows, bound, name, ledger)
+            seen = f"{_lull(lull)}, worker {lull.worker}"
+            margin = _margin(_GAP, lull.own_ns, bound)
+            ledger.right(what, seen, lull.at, wanted=wanted, margin=margin)
+    _judge_stopped(windows, account, bound, name, ledger)
 
 
-def _gaps(workers: Workers, previous: list[Workers]) -> list[tuple[int, int, At]]:
-    """Return each worker's longest gap: what it says itself, or the time between two reports.
-
-    A report covers the time since the one before, so a window's first report is measured from the
-    previous window's last one. A worker that hangs cannot report that it does; the next report
-    comes late, and says so by its stamp.
-    """
-    found = []
-    for worker, reports in workers.items():
-        earlier = [at for window in previous for at in window.get(worker, [])][-1:]
-        stamps = [*earlier, *reports]
-        longest = max((at[1].longest_gap_ns, at) for at in reports)
-        for first, second in pairwise(stamps):
-            if first[1].guest_ns is not None and second[1].guest_ns is not None:
-                longest = max(longest, (second[1].guest_ns - first[1].guest_ns, second), key=_gap)
-        found.append((longest[0], worker, longest[1]))
-    return found
+def _lull(lull: Lull) -> str:
+    kept = lull.whole_ns - lull.own_ns
+    host = f", and {_ms(kept)} by the host's doing" if kept >= _WORTH_TELLING_NS else ""
+    return _ms(lull.own_ns) + host
 
 
-def _gap(found: tuple[int, At]) -> int:
-    return found[0]
-
-
-def _judge_stopped(windows: dict[str, Workers], bound: int, name: str, ledger: Ledger) -> None:
+def _judge_stopped(
+    windows: dict[str, Workers], account: HostAccount, bound: int, name: str, ledger: Ledger
+) -> None:
     """Find workers that fell silent for good while others went on."""
     last: dict[int, At] = {}
     for window in windows.values():
         for worker, reports in window.items():
             last[worker] = reports[-1]
     end = max((_time(at) for at in last.values()), default=0)
-    silence = {worker: end - _time(at) for worker, at in sorted(last.items())}
+    silence = {worker: _silence(at, end, account) for worker, at in sorted(last.items())}
     for worker, ns in silence.items():
         margin = _margin(_SILENCE, ns, bound)
         if ns > bound:
@@ -192,6 +181,13 @@ def _judge_stopped(windows: dict[str, Workers], bound: int, name: str, ledger: L
         elif ns == max(silence.values()):
             what = f"last reports of {name}"
             ledger.right(what, f"within {_ms(ns)}", last[worker], margin=margin)
+
+
+def _silence(last: At, end: int, account: HostAccount) -> int:
+    """Return for how long a worker said nothing more, the host's doing left out."""
+    passed = end - _time(last)
+    given = account.given(_time(last), end) if passed and last[1].guest_ns is not None else None
+    return passed if given is None else min(passed, given)
 
 
 def _time(at: At) -> int:
@@ -309,11 +305,12 @@ def _errors(workers: Workers) -> int:
     return sum(max(at[1].errors for at in reports) for reports in workers.values())
 
 
-def _summary(story: Story, began: WorkloadBegan) -> str:
+def _summary(story: Story, account: HostAccount, began: WorkloadBegan) -> str:
     windows = _windows(story, began.workload)
-    gaps = [gap for name in (_DURING, _AFTER) for gap, _, _ in _gaps(windows[name], [])]
+    later = (windows[_DURING], windows[_AFTER])
+    lulls = [lull for workers in later for lull in longest_lulls(workers, {}, account)]
     rates = " / ".join(_per_second(_rate(reports)) for reports in windows.values())
-    longest = _ms(max(gaps)) if gaps else "unknown"
+    longest = _lull(max(lulls)) if lulls else "unknown"
     return f"{began.workload}: no errors, longest gap {longest}; before/during/after {rates}"
 
 
