@@ -1,12 +1,4 @@
-"""Scenarios for the tests of the simulation, and what each model promises.
-
-The simulation is interpreted here: compiling it takes longer than all of these tests, and only
-what is interpreted can be broken on purpose.
-"""
-
-import os
-
-os.environ["LPHARNESS_SIMULATION_INTERPRETED"] = "1"
+"""Scenarios for the tests of the simulation, and what each model promises."""
 
 from lpharness.simulation import codes
 from lpharness.simulation.outcome import Outcome
