@@ -29,7 +29,7 @@ class HeartbeatWatch:
 
     def __init__(self, guest: Guest, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._checks_itself = guest.spec.kernel.checks_itself
+        self._kernel = guest.spec.kernel
         self._partial = b""
         self._errors = b""
         self._began = threading.Event()
@@ -84,7 +84,8 @@ class HeartbeatWatch:
                     guest_ns=at,
                     cpus=cpus,
                     period_ns=said["period"],
-                    checks_itself=self._checks_itself,
+                    checks_itself=self._kernel.checks_itself,
+                    rewrites_calls=self._kernel.rewrites_calls,
                 )
             )
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from msgspec import Struct
@@ -45,3 +46,14 @@ class Kernel(Struct, frozen=True, kw_only=True):
     def checks_itself(self) -> bool:
         """Whether each allocation or lock is written down with its stack: costs a multiple."""
         return any(self.config.get(option) == "y" for option in _CHECKERS)
+
+    @property
+    def rewrites_calls(self) -> bool:
+        """Whether each end of a transition rewrites the calls of ``cond_resched`` everywhere.
+
+        Since 6.3 (``sched_dynamic_klp_enable``, kernel/sched/core.c), where preemption can be
+        chosen at boot.
+        """
+        found = re.match(r"(\d+)\.(\d+)", self.release)
+        since = found is not None and (int(found[1]), int(found[2])) >= (6, 3)
+        return since and self.config.get("CONFIG_PREEMPT_DYNAMIC") == "y"

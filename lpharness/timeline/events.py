@@ -449,6 +449,8 @@ class HeartbeatBegan(Event, frozen=True, kw_only=True, tag="heartbeat-began"):
     period_ns: int
     checks_itself: bool = False
     """Whether the kernel has KASAN, lockdep or kmemleak, which cost a multiple."""
+    rewrites_calls: bool = False
+    """Whether each end of a transition rewrites thousands of the kernel's calls (since 6.3)."""
 
 
 class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
