@@ -15,10 +15,10 @@ _NEVER = 2**63
 
 def calls(recording: Recording) -> tuple[Call, ...]:
     """Return every burst of calls in order; empty for a case that times none."""
-    stretches = _stretches(recording)
     load = _load(recording)
     if load is None:
         return ()
+    stretches = _stretches(recording, load)
     return tuple(
         Call(
             at_s=(burst.at_ns - load) / 1e9,
@@ -40,15 +40,12 @@ def _load(recording: Recording) -> int | None:
     return GuestClock(recording.events).of(chapter.events[0][1]) if chapter else None
 
 
-def _stretches(recording: Recording) -> list[Stretch]:
+def _stretches(recording: Recording, load: int) -> list[Stretch]:
     """Return the stages that there were, each with its begin and end in the guest's time.
 
     Between them a module is loaded or the like: what falls there is of no stage.
     """
-    found: list[Stretch] = []
-    load = _load(recording)
-    if load is not None:
-        found.append(("before", 0, load))
+    found: list[Stretch] = [("before", 0, load)]
     ends: dict[str, int] = {}
     begins: dict[str, int] = {}
     for transition in due_transitions(recording):

@@ -29,10 +29,10 @@ def crowd_pictures(points: Sequence[Point]) -> list[Picture]:
             ("over", "Time until patching is over", _seconds),
             ("stopped", "Time for which the machine stands still", _stopped),
         ):
-            svg = _svg(f"{what}, by the number of tasks: {where}", its, value)
+            title = f"{what}, by the number of tasks: {where}"
+            svg = _svg(title, its, value)
             if svg:
                 about = "Dots: measured, median, from the least to the most. Dashed: simulated."
-                title = f"{what}, by the number of tasks: {where}"
                 found.append(
                     Picture(name=f"crowd-{stem}--{name}", title=title, about=about, svg=svg)
                 )

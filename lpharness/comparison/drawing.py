@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from msgspec import Struct
 
 from lpharness.results import axes
 from lpharness.results.curves import MODEL_COLOURS, OTHER_COLOUR
+from lpharness.results.svg import standing_alone
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 90, 30, 20, 46
+CHART = 260
+"""The height of a chart with lines; what is written below it is not in it."""
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -46,20 +49,16 @@ class Logarithmic(axes.Logarithmic):
 
 def picture_svg(title: str, height: int, parts: Sequence[str]) -> str:
     """Return a picture that stands alone."""
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        'font-family="sans-serif" font-size="12" role="img">'
-    )
-    return "\n".join(
-        [
-            opening,
-            f"<title>{escape(title)}</title>",
-            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-            *parts,
-            "</svg>",
-            "",
-        ]
-    )
+    return standing_alone(title, WIDTH, height, parts)
+
+
+def legend(models: Sequence[str]) -> Iterator[str]:
+    """Yield the models' names beside their colours, in a row below a chart."""
+    y = TOP + CHART + 42
+    for number, model in enumerate(models):
+        x = LEFT + number * 110
+        yield f'<path d="M{x} {y - 4}h18" stroke="{colour_of(model)}" stroke-width="3"/>'
+        yield f'<text x="{x + 24}" y="{y}">{escape(model)}</text>'
 
 
 def colour_of(model: str) -> str:

@@ -5,6 +5,7 @@ Times are the guest's; seconds count from the begin of the transition.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -192,3 +193,13 @@ class Measured(Struct, frozen=True, kw_only=True):
     """While something changed: load, transitions and unload."""
     patched: float | None = None
     after: float | None = None
+
+
+def completed(
+    trials: Iterable[Measured], direction: Direction
+) -> Iterator[tuple[Measured, Crossing]]:
+    """Yield the transitions in one direction that completed, with their trials."""
+    for trial in trials:
+        for crossing in trial.crossings:
+            if crossing.direction == direction and crossing.outcome == "completed":
+                yield trial, crossing

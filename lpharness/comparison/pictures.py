@@ -16,6 +16,7 @@ from lpharness.checks.transitions import Direction
 from lpharness.comparison.courses import steps
 from lpharness.comparison.drawing import (
     BOTTOM,
+    CHART,
     LEFT,
     RIGHT,
     TOP,
@@ -23,9 +24,10 @@ from lpharness.comparison.drawing import (
     Logarithmic,
     Picture,
     colour_of,
+    legend,
     picture_svg,
 )
-from lpharness.comparison.measured import Crossing, Measured
+from lpharness.comparison.measured import Crossing, Measured, completed
 from lpharness.comparison.still_picture import still_picture
 from lpharness.comparison.summary import DIRECTIONS, Comparison
 from lpharness.results.curves import Curve, curves_svg
@@ -33,7 +35,6 @@ from lpharness.results.model import Verdict
 from lpharness.results.text import one_line, seconds
 
 _ROW = 44
-_CHART = 260
 _NOISE = "#8a8f96"
 
 
@@ -56,15 +57,6 @@ def pictures(comparison: Comparison) -> list[Picture]:
     return found
 
 
-def _completed(
-    trials: Sequence[Measured], direction: Direction
-) -> Iterator[tuple[Measured, Crossing]]:
-    for trial in trials:
-        for crossing in trial.crossings:
-            if crossing.direction == direction and crossing.outcome == "completed":
-                yield trial, crossing
-
-
 # --- who had moved -----------------------------------------------------------------------------
 
 
@@ -73,7 +65,7 @@ def _moved(
 ) -> Picture | None:
     """Draw the first transition of each model that tells of moves; of others the moment."""
     curves: dict[str, Curve] = {}
-    for trial, crossing in _completed(trials, direction):
+    for trial, crossing in completed(trials, direction):
         points = tuple(steps(crossing))
         if points and trial.model not in curves:
             curves[trial.model] = Curve(model=trial.model, label=trial.model, points=points)
@@ -96,7 +88,7 @@ def _gaps(
 ) -> Picture | None:
     """Draw a row a model: each trial's longest gap, its noise before, and the machine's stops."""
     rows: dict[str, list[str]] = defaultdict(list)
-    found = list(_completed(trials, direction))
+    found = list(completed(trials, direction))
     values = [v for trial, crossing in found for v in _of_gaps(trial, crossing)]
     if not values:
         return None
@@ -150,7 +142,7 @@ def _paces(
 ) -> Picture | None:
     """Draw a line a model: the median of its repeats, as a share of what was done before."""
     shares: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for trial, crossing in _completed(trials, direction):
+    for trial, crossing in completed(trials, direction):
         for at, rate in crossing.pace if trial.before else ():
             shares[trial.model][at].append(rate / (trial.before or 1))
     lines = {
@@ -168,7 +160,7 @@ def _paces(
         return round(LEFT + (at - first) / max(last - first, 1e-9) * wide, 1)
 
     def y(share: float) -> float:
-        return round(TOP + (1 - share / top) * _CHART, 1)
+        return round(TOP + (1 - share / top) * CHART, 1)
 
     title = f"Throughput around the transition, {direction}: {where}"
     return Picture(
@@ -178,8 +170,12 @@ def _paces(
         "begins at 0 s. Median of the repeats.",
         svg=picture_svg(
             title,
-            TOP + _CHART + BOTTOM + 18,
-            [*_frame(x, y, first, last, top), *_drawn(lines, x, y), *_legend(list(lines))],
+            TOP + CHART + BOTTOM + 18,
+            [
+                *_frame(x, y, first, last, top),
+                *_drawn(lines, x, y),
+                *legend(list(lines)),
+            ],
         ),
     )
 
@@ -191,7 +187,7 @@ def _frame(
     last: float,
     top: float,
 ) -> Iterator[str]:
-    base = TOP + _CHART
+    base = TOP + CHART
     for percent in range(0, math.floor(top * 100) + 1, 25 if top < 2 else 100):
         at = y(percent / 100)
         yield f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#ddd"/>'
@@ -213,13 +209,6 @@ def _drawn(
         path = "M" + "L".join(f"{x(at)} {y(share)}" for at, share in line)
         colour = colour_of(model)
         yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-
-
-def _legend(models: Sequence[str]) -> Iterator[str]:
-    for number, model in enumerate(models):
-        x, y = LEFT + number * 110, TOP + _CHART + 42
-        yield f'<path d="M{x} {y - 4}h18" stroke="{colour_of(model)}" stroke-width="3"/>'
-        yield f'<text x="{x + 24}" y="{y}">{escape(model)}</text>'
 
 
 def _dot(x: float, y: float, colour: str, tip: str) -> str:

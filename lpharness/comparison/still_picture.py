@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from lpharness.checks.transitions import Direction
 from lpharness.comparison.drawing import (
     BOTTOM,
+    CHART,
     LEFT,
     RIGHT,
     TOP,
@@ -16,12 +15,13 @@ from lpharness.comparison.drawing import (
     Logarithmic,
     Picture,
     colour_of,
+    legend,
     picture_svg,
 )
-from lpharness.comparison.measured import Measured
+from lpharness.comparison.measured import Measured, completed
 from lpharness.comparison.standing import Window, baseline_of, overlaps
+from lpharness.results import axes
 
-_CHART = 260
 _LEAST = 0.01
 """Fewer a second are at the bottom of the picture."""
 
@@ -36,12 +36,7 @@ def still_picture(
     lines: dict[str, tuple[_Line, _Line]] = {}
     for model in dict.fromkeys(trial.model for trial in trials):
         of = [trial for trial in trials if trial.model == model]
-        while_it = [
-            (trial, crossing.window_s)
-            for trial in of
-            for crossing in trial.crossings
-            if crossing.direction == direction and crossing.outcome == "completed"
-        ]
+        while_it = [(trial, crossing.window_s) for trial, crossing in completed(of, direction)]
         now, before = _rates(while_it), _rates([(trial, baseline_of(trial)) for trial in of])
         if now:
             lines[model] = (now, before)
@@ -49,8 +44,8 @@ def still_picture(
     if not points:
         return None
     x = Logarithmic(min(at for at, _ in points), max(at for at, _ in points))
-    y = _Rates(max(rate for _, rate in points))
-    parts = [x.grid(TOP + _CHART), *y.grid()]
+    y = axes.Logarithmic(_LEAST, max(rate for _, rate in points), TOP + CHART, TOP)
+    parts = [x.grid(TOP + CHART), *_grid(y)]
     for model, (now, before) in lines.items():
         parts.append(_path(before, x, y, colour_of(model), "1", ' stroke-dasharray="4 3"'))
         parts.append(_path(now, x, y, colour_of(model), "2", ""))
@@ -61,7 +56,7 @@ def still_picture(
         about="Stretches in a second of a CPU in which it did nothing, by heartbeats in the "
         "kernel, at least as long as below; dashed: the noise before anything was changed. "
         "All repeats together.",
-        svg=picture_svg(title, TOP + _CHART + BOTTOM + 18, [*parts, *_legend(list(lines))]),
+        svg=picture_svg(title, TOP + CHART + BOTTOM + 18, [*parts, *legend(list(lines))]),
     )
 
 
@@ -83,34 +78,17 @@ def _rates(looked: Sequence[tuple[Measured, Window | None]]) -> _Line:
     return line
 
 
-class _Rates:
-    """Rates to pixels, by whole powers of ten."""
-
-    def __init__(self, most: float) -> None:
-        self._first = math.floor(math.log10(_LEAST))
-        self._last = max(math.ceil(math.log10(max(most, _LEAST))), self._first + 1)
-
-    def __call__(self, rate: float) -> float:
-        share = (math.log10(max(rate, _LEAST)) - self._first) / (self._last - self._first)
-        return round(TOP + (1 - share) * _CHART, 1)
-
-    def grid(self) -> Iterator[str]:
-        """Yield the lines and names of the powers."""
-        for power in range(self._first, self._last + 1):
-            y = self(10.0**power)
-            yield f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#ddd"/>'
-            yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{10.0**power:g}/s</text>'
+def _grid(axis: axes.Logarithmic) -> Iterator[str]:
+    for power in axis.powers():
+        y = axis.at(10.0**power)
+        yield f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#ddd"/>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{10.0**power:g}/s</text>'
 
 
-def _path(line: _Line, x: Logarithmic, y: _Rates, colour: str, width: str, more: str) -> str:
+def _path(
+    line: _Line, x: Logarithmic, y: axes.Logarithmic, colour: str, width: str, more: str
+) -> str:
     if not line:
         return ""
-    path = "M" + "L".join(f"{x.x(at)} {y(rate)}" for at, rate in line)
+    path = "M" + "L".join(f"{x.x(at)} {y.at(rate)}" for at, rate in line)
     return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{more}/>'
-
-
-def _legend(models: Sequence[str]) -> Iterator[str]:
-    for number, model in enumerate(models):
-        x, y = LEFT + number * 110, TOP + _CHART + 42
-        yield f'<path d="M{x} {y - 4}h18" stroke="{colour_of(model)}" stroke-width="3"/>'
-        yield f'<text x="{x + 24}" y="{y}">{escape(model)}</text>'

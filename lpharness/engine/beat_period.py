@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from lpharness.base.cache import Cache
 from lpharness.base.hashing import identity, sha256_file
+from lpharness.base.host_boot import host_boot_id
 from lpharness.guests.contract import Guest
 
 DEFAULT_NS = 50_000
@@ -23,7 +24,6 @@ _MEASURE = 0
 """The module's word for: find it out."""
 _KIND = "beat-periods"
 _FILE = "period_ns"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Period(Struct, frozen=True):
@@ -62,7 +62,7 @@ def remember(guest: Guest, module: Path, ns: int, cache: Cache | None = None) ->
 def _key(guest: Guest, module: Path) -> str:
     start = guest.start
     return identity(
-        _BOOT_ID.read_text(),
+        host_boot_id(),
         start.accelerator,
         start.backend_version,
         sha256_file(module),

@@ -19,6 +19,7 @@ from lpharness.base.cache import Cache
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import DeadlineExpired, GuestError, HostError, InputError
 from lpharness.base.hashing import identity
+from lpharness.base.host_boot import host_boot_id
 from lpharness.guests.contract import GuestSpec
 from lpharness.guests.machine import Machine
 from lpharness.guests.qemu_command import program, version
@@ -82,9 +83,8 @@ def _kvm_refusal() -> str:
 
 
 def _remembered(spec: GuestSpec, cache: Cache) -> Accelerator:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     qemu = version(program(spec.kernel.arch))
-    key = identity(boot, qemu, spec.kernel.identity)
+    key = identity(host_boot_id(), qemu, spec.kernel.identity)
 
     def build(folder: Path) -> None:
         (folder / "answer.json").write_bytes(msgspec.json.encode(probe(spec)))

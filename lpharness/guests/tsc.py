@@ -18,6 +18,7 @@ from pathlib import Path
 from lpharness.base.cache import Cache
 from lpharness.base.errors import LpharnessError
 from lpharness.base.hashing import identity
+from lpharness.base.host_boot import host_boot_id
 
 _KIND = "tsc"
 _SPAN_S = 0.2
@@ -35,9 +36,8 @@ def tsc_khz() -> int | None:
     """
     if platform.machine() != "x86_64":
         return None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
-        entry = Cache().get(_KIND, identity(boot), _measure_into)
+        entry = Cache().get(_KIND, identity(host_boot_id()), _measure_into)
         return int((entry / "khz").read_text())
     except (LpharnessError, OSError, ValueError):
         return None

@@ -9,6 +9,7 @@ from html import escape
 from msgspec import Struct
 
 from lpharness.results.axes import power_of_seconds
+from lpharness.results.svg import standing_alone
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 760, 360, 60, 20, 50, 130
 MODEL_COLOURS = {
@@ -21,10 +22,6 @@ MODEL_COLOURS = {
 """The same in every picture."""
 OTHER_COLOUR = "#333"
 _FIRST_S = 1e-4
-_OPENING = (
-    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-    'font-family="sans-serif" font-size="12" role="img">'
-)
 
 
 class Curve(Struct, frozen=True, kw_only=True):
@@ -42,17 +39,7 @@ def curves_svg(title: str, curves: Sequence[Curve]) -> str:
     axis = _Axis(max(last, 10 * _FIRST_S))
     labels = _apart([_y(each.points[-1][1]) for each in curves])
     lines = [_line(axis, each, label) for each, label in zip(curves, labels, strict=True)]
-    return "\n".join(
-        [
-            _OPENING,
-            f"<title>{escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-            *_grid(axis),
-            *lines,
-            "</svg>",
-            "",
-        ]
-    )
+    return standing_alone(title, _WIDTH, _HEIGHT, [*_grid(axis), *lines])
 
 
 class _Axis:

@@ -87,7 +87,7 @@ def timeline(scenario: Scenario, model: str, seed: int, took_s: float) -> Timeli
     for at, until in _live(machine, first, last):
         begin_s, end_s = (at - began) / _SECOND, (until - began) / _SECOND
         for task, row in enumerate(rows):
-            _extend(row, begin_s, end_s, _moment(machine, task))
+            extend(row, begin_s, end_s, _moment(machine, task))
         _note_tries(machine, tries, begin_s, began)
     over = machine.g[codes.OUTCOME] == codes.DONE
     return Timeline(
@@ -114,7 +114,8 @@ def _live(m: Machine, first: int, last: int) -> Iterator[tuple[int, int]]:
         yield at, min(at + step, last)
 
 
-def _extend(row: list[Span], begin_s: float, end_s: float, what: Moment) -> None:
+def extend(row: list[Span], begin_s: float, end_s: float, what: Moment) -> None:
+    """Let a row go on to a time: its last span if that is the same, else a new one."""
     if row and row[-1].what == what:
         row[-1] = row[-1]._replace(end_s=end_s)
     else:

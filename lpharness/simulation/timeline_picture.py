@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from html import escape
 
-from lpharness.simulation.timeline import Moment, Span, Timeline
+from lpharness.results.svg import standing_alone
+from lpharness.simulation.timeline import Moment, Span, Timeline, extend
 
 OLD, NEW, USER, KERNEL = "#e08a00", "#0067b3", "#c9ced4", "#878d95"
 _COLOURS = (OLD, NEW)
@@ -25,22 +26,8 @@ def timeline_svg(found: Timeline) -> str:
         for number, name in enumerate(found.tasks)
         for part in _lane(found, number, name, _TOP + number * (_LANE + _APART))
     ]
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        'font-family="sans-serif" font-size="12" role="img">'
-    )
-    parts = [
-        opening,
-        f"<title>{escape(title)}</title>",
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-        *_axis(found, base),
-        *lanes,
-        *_marks(found, base),
-        *_legend(base + 48),
-        "</svg>",
-        "",
-    ]
-    return "\n".join(parts)
+    parts = [*_axis(found, base), *lanes, *_marks(found, base), *_legend(base + 48)]
+    return standing_alone(title, _WIDTH, height, parts)
 
 
 def _x(found: Timeline, at_s: float) -> float:
@@ -87,10 +74,7 @@ def _strip(found: Timeline, spans: tuple[Span, ...], y: int) -> Iterator[str]:
     joined: list[Span] = []
     for span in spans:
         calls = Moment(span.what.calls, -1, -1, running=False, in_kernel=False)
-        if joined and joined[-1].what == calls:
-            joined[-1] = joined[-1]._replace(end_s=span.end_s)
-        else:
-            joined.append(Span(span.begin_s, span.end_s, calls))
+        extend(joined, span.begin_s, span.end_s, calls)
     for span in joined:
         x, width = _place(found, span)
         if span.what.calls == 2:

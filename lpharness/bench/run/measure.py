@@ -70,8 +70,8 @@ def _timed(settings: Settings, layout: Layout, folder: Path, progress: Progress)
     Side by side, since a host's own pace moves more within a quarter of an hour than what is
     looked for.
     """
-    most = max(settings.jobs or (1, round(usable_cpus())))
-    rounds = Rounds(settings.jobs or (1, most))
+    rounds = Rounds(settings.jobs or (1, round(usable_cpus())))
+    most = max(rounds.jobs)
     for number, part in enumerate(parts(layout, settings.rounds)):
         where = folder / f"round-{number}"
         for jobs in rounds.jobs:
