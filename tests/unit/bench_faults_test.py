@@ -86,6 +86,27 @@ def test_a_fault_is_caught_by_its_check_with_its_evidence(came: Trial, caught: C
     assert _judged(FAULT, came).caught is caught
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("locking/preemption-left-off", "scheduling while atomic: cat/130/0x00000002"),
+        (
+            "locking/preemption-left-off",
+            "rcu-stall: rcu: INFO: rcu_preempt self-detected stall on CPU"
+            " (in unmap_page_range+0x6bb/0x1150, task cat:130)",
+        ),
+        (
+            "locking/preemption-left-off",
+            "soft-lockup: watchdog: BUG: soft lockup - CPU#1 stuck for 44s! [cat:130]"
+            " (in _raw_spin_unlock+0x0/0x30, task cat:130)",
+        ),
+    ],
+)
+def test_a_fault_is_known_by_each_thing_that_kernels_were_seen_to_say(name: str, seen: str) -> None:
+    (fault,) = (fault for fault in corpus() if fault.name == name)
+    assert _judged(fault, trial(Verdict.FAIL, fault.check, seen)).caught is Caught.CAUGHT
+
+
 def test_a_refused_build_is_caught_by_its_kind() -> None:
     fault = Fault(title="x", verdict=Verdict.FAIL, check="build", evidence=("^inspection$",))
     came = trial(Verdict.FAIL, check="inspection")
