@@ -93,14 +93,18 @@ def read_table(kernel: Kernel) -> ModuleTable:
         paths[name] = path
         # depmod writes the nearest first, so what is needed most lies at the end
         needs[name] = tuple(normal_name(other) for other in reversed(rest.split()))
-    builtin = _lines(kernel.modules / "modules.builtin")
     return ModuleTable(
         release=kernel.release,
         paths=paths,
         needs=needs,
         soft=_soft_dependencies(_lines(kernel.modules / "modules.softdep")),
-        builtin=frozenset(normal_name(path) for path in builtin),
+        builtin=built_in(kernel),
     )
+
+
+def built_in(kernel: Kernel) -> frozenset[str]:
+    """Return the names of what could be a module and is part of this kernel's image."""
+    return frozenset(map(normal_name, _lines(kernel.modules / "modules.builtin")))
 
 
 def _lines(path: Path, *, required: bool = False) -> list[str]:

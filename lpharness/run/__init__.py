@@ -2,7 +2,8 @@
 
 from lpharness.run.carry import carry_out
 from lpharness.run.execute import execute
-from lpharness.run.prepare import Refused, not_meant_for, plan_run
+from lpharness.run.meant import not_meant_for
+from lpharness.run.prepare import Refused, plan_run
 from lpharness.run.request import Request
 from lpharness.run.verdicts import exit_status
 

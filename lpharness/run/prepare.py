@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 import msgspec
@@ -24,6 +23,7 @@ from lpharness.kernels.model import Kernel
 from lpharness.models import HYBRID, build_core, registered, unfit
 from lpharness.results.model import Build, Evidence, TrialId, Verdict
 from lpharness.run.cells import Cell, Wanted, cells_of
+from lpharness.run.meant import not_meant_for
 from lpharness.run.request import Request, Settings
 from lpharness.trial.build import CaseBuild, build_case
 from lpharness.trial.plan import Plan
@@ -171,19 +171,6 @@ def refuse_bad_input(prepared: Sequence[Prepared]) -> None:
     refusals = [one.refusal for one in prepared if one.refusal is not None]
     if refusals and not any(one.makes_sense for one in prepared):
         raise refusals[0]
-
-
-def not_meant_for(case: Case, kernel: Kernel) -> str:
-    """Say why a kernel is none that a case is meant for; nothing where it is.
-
-    A case's ``kernels`` name it by its spec or its release.
-    """
-    if case.architectures and kernel.arch not in case.architectures:
-        return f"the case is for {', '.join(case.architectures)}, not for {kernel.arch}"
-    names = (kernel.origin.spec, f"debian:{kernel.release}", kernel.release)
-    if any(fnmatch(name, pattern) for pattern in case.kernels for name in names):
-        return ""
-    return f"the case is for {', '.join(case.kernels)}, not for {kernel.release}"
 
 
 def _kernel(cell: Cell, progress: Progress) -> Kernel:
