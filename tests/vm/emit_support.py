@@ -110,9 +110,9 @@ _HELPER = """static noinline void lph_permission(struct seq_file *m, vm_flags_t 
 	static unsigned long lines;
 	int which = !!(flags & VM_READ) + 2 * !!(flags & VM_WRITE);
 
-	lines++;
 	WARN_ON(which > 3 || !m);
-	pr_info("lph: a line of a map\\n");
+	if (!lines++) /* under proc-reader there are a hundred thousand */
+		pr_info("lph: a line of a map\\n");
 	pr_debug("lph: line %lu\\n", lines);
 	switch (flags & (VM_READ | VM_WRITE | VM_EXEC)) {
 	case VM_READ:
