@@ -10,6 +10,7 @@ import click
 import typer
 
 from lpharness.cli.output import TerminalProgress
+from lpharness.cli.storing import StoreOption
 
 if TYPE_CHECKING:
     from lpharness.cases import Case
@@ -86,15 +87,7 @@ def run(
             "-o", "--output", help="Folder for the results. Default: a new one below results/."
         ),
     ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            metavar="PATH|URL",
-            help="Put each trial into this store as it comes (docs/store.md); `default` for your "
-            "own. Default: LPHARNESS_STORE if it is set, else none.",
-        ),
-    ] = None,
+    store: StoreOption = None,
     repeat: Annotated[int, typer.Option(min=1, help="How often each trial is made.")] = 1,
     jobs: Annotated[
         int | None,

@@ -9,6 +9,7 @@ import typer
 
 from lpharness.cli.output import TerminalProgress, answers, print_json
 from lpharness.cli.run import Accelerator
+from lpharness.cli.storing import StoreOption
 from lpharness.cli.trials import run_and_show
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def selftest(
             "-o", "--output", help="Folder for the results. Default: a new one below results/."
         ),
     ] = None,
+    store: StoreOption = None,
     backend: Annotated[str, typer.Option(help="qemu or libvirt.")] = "qemu",
     uri: Annotated[
         str | None, typer.Option(help="libvirt's connection, for example qemu:///system.")
@@ -79,7 +81,7 @@ def selftest(
     if listing:
         _show(request, json=json)
         return
-    run_and_show(request, plan_selftests, execute, output, json=json)
+    run_and_show(request, plan_selftests, execute, output, store=store, json=json)
 
 
 def _show(request: Request, *, json: bool) -> None:

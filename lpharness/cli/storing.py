@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from lpharness.base.environment import store_asked_for
 from lpharness.base.errors import LpharnessError
@@ -14,6 +16,17 @@ from lpharness.results.model import Trial
 
 if TYPE_CHECKING:
     from lpharness.store import Store
+
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PATH|URL",
+        help="Put each trial into this store as it comes (docs/store.md); `default` for your own. "
+        "Default: LPHARNESS_STORE if it is set, else none.",
+    ),
+]
 
 
 class Storing:

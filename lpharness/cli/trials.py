@@ -1,4 +1,4 @@
-"""Trials from their plan to what is shown of them: what `run` and `selftest` have in common."""
+"""Trials from their plan to what is shown of them: planned, carried out, shown."""
 
 from __future__ import annotations
 
@@ -28,22 +28,28 @@ def run_and_show(
     execute: Callable[[Sequence[E], R, RunFolder, RunView], list[Trial]],
     output: Path | None,
     *,
+    store: str | None,
     json: bool,
 ) -> NoReturn:
     """Plan and execute what is asked for, write and show the reports, and end with the verdict."""
     from lpharness.cli.live import RunView
+    from lpharness.cli.storing import storing
     from lpharness.results.folder import RunFolder
     from lpharness.results.writers import write_reports
 
     if output is not None:
         RunFolder.check(output)
-    entries = plan(request, TerminalProgress())
-    with RunFolder.create(output) as folder, RunView() as view:
-        try:
-            trials = execute(entries, request, folder, view)
-        finally:  # after Ctrl-C they show what was known by then
-            reports = write_reports(folder)
-    show_trials([trial.id for trial in trials], folder, view, reports, json=json)
+    with storing(store) as stored:
+        entries = plan(request, TerminalProgress())
+        with RunFolder.create(output) as folder, RunView(after=stored.add) as view:
+            stored.folder = folder
+            try:
+                trials = execute(entries, request, folder, view)
+            finally:  # after Ctrl-C they show what was known by then
+                reports = write_reports(folder)
+                complete = stored.complete(whole=False)
+    names = [trial.id for trial in trials]
+    show_trials(names, folder, view, reports, json=json, complete=complete)
 
 
 def show_trials(

@@ -60,7 +60,8 @@ def verdict_of(trial: Trial, check: str) -> Verdict:
 
 
 def test_the_command_as_it_is_typed(shadow: SelftestPlan, tmp_path: Path) -> None:
-    done = lpharness("selftest", "shadow-vars", "-k", KERNEL, "-o", "out", "--json", cwd=tmp_path)
+    words = ("-k", KERNEL, "-o", "out", "--store", "s.sqlite", "--json")
+    done = lpharness("selftest", "shadow-vars", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (trial,) = json.loads(done.stdout)["trials"]
     assert {check["check"]: check["verdict"] for check in trial["checks"]} == {
@@ -75,6 +76,8 @@ def test_the_command_as_it_is_typed(shadow: SelftestPlan, tmp_path: Path) -> Non
         assert "basic shadow variable" in (tmp_path / "out" / report).read_text()
     again = lpharness("judge", "out", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["trials"][0]["checks"] == trial["checks"]
+    kept = lpharness("store", "info", "--store", "s.sqlite", "--json", cwd=tmp_path)
+    assert [run["verdicts"] for run in json.loads(kept.stdout)["runs"]] == [{"pass": 1}]
 
 
 def test_a_warning_that_the_test_does_not_mind_is_a_failure(
