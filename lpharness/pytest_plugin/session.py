@@ -17,8 +17,8 @@ from lpharness.engine.build import Module, build_module
 from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.watcher import Watcher
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import CommandResult, Guest, Transport
+from lpharness.guests.slowness import slowness
 from lpharness.timeline.events import (
     Blocker,
     ConsoleFound,
@@ -52,7 +52,7 @@ class Session:
         self._monitor = MonitorListener(guest, self.recorder)
         self._watcher: Watcher | None = None
         self._told = 0
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._slowness = slowness(guest)
 
     @property
     def transport(self) -> Transport:

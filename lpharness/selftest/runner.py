@@ -21,8 +21,8 @@ from lpharness.checks.selftest import read_tests
 from lpharness.engine.listening import ConsoleListener, MonitorListener
 from lpharness.engine.observe import Observer
 from lpharness.engine.witness import Witness
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import Backend, Guest, GuestSpec
+from lpharness.guests.slowness import slowness
 from lpharness.results.folder import TrialFolder
 from lpharness.results.model import Build, CheckResult, Provenance, Trial, TrialId, Verdict
 from lpharness.selftest.build import Bundle
@@ -153,7 +153,7 @@ class _Story:
         self._guest = guest
         self._recorder = recorder
         self._enter = keeper.enter
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._slowness = slowness(guest)
         self._monitor = MonitorListener(guest, recorder)
         self._console = ConsoleListener(guest, recorder)
         self._observer = Observer(guest, recorder, plan.spec.kernel)

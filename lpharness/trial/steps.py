@@ -6,8 +6,8 @@ import shlex
 
 from lpharness.base.busyness import host_busyness
 from lpharness.base.deadline import Deadline
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import Guest
+from lpharness.guests.slowness import slowness
 from lpharness.timeline.events import ActionTaken, Note, Phase
 from lpharness.timeline.recorder import Recorder
 from lpharness.trial.plan import Plan
@@ -25,7 +25,7 @@ class Steps:
         self._case = plan.case
         self._guest = guest
         self._recorder = recorder
-        self._slowness = Accelerator(guest.start.accelerator, "").scale * host_busyness()
+        self._slowness = slowness(guest) * host_busyness()
 
     def _set_up(self) -> None:
         files = (*self._plan.programs, *self._plan.companions)

@@ -14,8 +14,8 @@ from lpharness.base.errors import DeadlineExpired, GuestError
 from lpharness.cases.model import Flaw
 from lpharness.checks.flaw import signs_seen
 from lpharness.console import Finding
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import CommandResult, Guest
+from lpharness.guests.slowness import slowness
 from lpharness.timeline.events import FlawTried
 from lpharness.timeline.recorder import Recorder
 
@@ -36,7 +36,7 @@ class Trigger:
         self._guest = guest
         self._recorder = recorder
         self._flaw = flaw
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._slowness = slowness(guest)
         self._shown = threading.Event()
         self._spoke = threading.Event()
 

@@ -16,8 +16,8 @@ from lpharness.checks.probing import mismatches
 from lpharness.engine.build import Module
 from lpharness.engine.livepatch import LivepatchControl
 from lpharness.engine.watcher import Watcher
-from lpharness.guests.accelerator import Accelerator
 from lpharness.guests.contract import CommandResult, Guest
+from lpharness.guests.slowness import slowness
 from lpharness.timeline.events import Probed
 from lpharness.timeline.recorder import Recorder
 
@@ -49,7 +49,7 @@ class Scene:
         self._guest = guest
         self._cast = cast
         self._recorder = Recorder()
-        self._slowness = Accelerator(guest.start.accelerator, "").scale
+        self._slowness = slowness(guest)
         self._accelerator = guest.start.accelerator
         self._watcher = Watcher(guest, self._recorder)
         self._patch = LivepatchControl(guest, self._watcher, self._recorder)
