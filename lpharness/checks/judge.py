@@ -33,7 +33,8 @@ CHECKS: dict[str, Check] = {
     "unloaded": check_unloaded,
     "resources": check_resources,
 }
-"""In the order in which they are shown; the first that is worst speaks for the trial."""
+"""In the order in which they are shown; the first that is worst speaks for the trial. Of a step
+that fails with the patch on, what else was seen tells the cause: it speaks only where alone."""
 
 
 def judge(recording: Recording) -> tuple[CheckResult, ...]:
@@ -57,7 +58,7 @@ def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:
     ``xpass``; an ``error`` stays one, since it says nothing about the patch.
     """
     verdict = worst(result.verdict for result in results)
-    speaker = next((result for result in results if result.verdict is verdict), None)
+    speaker = _speaker([result for result in results if result.verdict is verdict])
     reason = f"{speaker.check}: {speaker.summary}" if speaker else "no check was made"
     expected = case.expect.xfail
     if expected and verdict is Verdict.FAIL:
@@ -71,3 +72,9 @@ def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:
         passed = sum(1 for result in results if result.verdict is Verdict.PASS)
         return verdict, f"{passed} checks pass"
     return verdict, reason
+
+
+def _speaker(agreed: Sequence[CheckResult]) -> CheckResult | None:
+    """Return the one that tells the cause, of checks that came to the same verdict."""
+    failed = [one for one in agreed if not (one.check == "steps" and one.verdict is Verdict.FAIL)]
+    return next(iter(failed or agreed), None)

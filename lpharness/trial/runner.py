@@ -107,8 +107,8 @@ def _tell(
             )
             complete(keeper.trial.provenance, guest)
             memory = MemoryKeeper(guest, folder, recorder, plan.modules)
-            keep = memory.keep if plan.keep_memory else None
-            story = Story(plan, guest, recorder, keeper.enter, keep)
+            kept = memory if plan.keep_memory else None
+            story = Story(plan, guest, recorder, keeper.enter, kept)
             stack.callback(story.close)
             story.tell()
             if plan.keep_memory:

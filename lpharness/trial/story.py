@@ -26,9 +26,11 @@ from lpharness.engine.tracing import CallCounter
 from lpharness.engine.watcher import Direction, TransitionOver, Watcher
 from lpharness.engine.witness import Witness
 from lpharness.guests.contract import Guest
+from lpharness.guests.slowness import cost_of_checkers
 from lpharness.models.evidence import record_evidence
 from lpharness.timeline.events import Phase, Probed
 from lpharness.timeline.recorder import Recorder
+from lpharness.trial.memory import MemoryKeeper
 from lpharness.trial.plan import Plan
 from lpharness.trial.steps import Steps
 from lpharness.trial.trigger import Trigger
@@ -42,8 +44,6 @@ _LITTLE_S = 0.5
 _PATIENCE_S = 30.0
 
 EnterPhase = Callable[[Phase, str | None], None]
-KeepMemory = Callable[[str], None]
-"""Is told why the guest's memory is worth keeping as it stands."""
 
 
 class Story(Steps):
@@ -55,11 +55,11 @@ class Story(Steps):
         guest: Guest,
         recorder: Recorder,
         enter: EnterPhase,
-        keep_memory: KeepMemory | None = None,
+        memory: MemoryKeeper | None = None,
     ) -> None:
         super().__init__(plan, guest, recorder)
         self._enter = enter
-        self._keep_memory = keep_memory
+        self._memory = memory
         self._monitor = MonitorListener(guest, recorder)
         self._trigger = Trigger(guest, recorder, plan.case.flaw) if plan.case.flaw else None
         self._console = ConsoleListener(guest, recorder, self._heard)
@@ -81,7 +81,7 @@ class Story(Steps):
         if self._trigger is not None:
             self._trigger.heard(findings)
         if any(finding.severity == "fatal" for finding in findings):
-            self._guest.hurry(_PATIENCE_S)
+            self._guest.hurry(_PATIENCE_S * cost_of_checkers(self._guest.spec.kernel))
 
     # --- the chapters ----------------------------------------------------------------------
 
@@ -215,6 +215,8 @@ class Story(Steps):
 
     def _begin(self, phase: Phase, module: str | None = None) -> None:
         """Enter a phase, and take the case's own steps for it."""
+        if self._memory is not None:
+            self._memory.keep_after_oops()  # while the livepatch that died is still in it
         self._enter(phase, module)
         self._take_actions(phase, module)
 
@@ -244,8 +246,8 @@ class Story(Steps):
             return True
         except DeadlineExpired as error:
             self._note(str(error))
-            if self._keep_memory is not None:
-                self._keep_memory(f"{direction} {name} does not end")
+            if self._memory is not None:
+                self._memory.keep(f"{direction} {name} does not end")
             return False
         finally:
             self._observer.patch(name, self._soon())

@@ -4,9 +4,9 @@ import pytest
 from checks_samples import assert_verdict, case, clean, insert
 
 from lpharness.cases.model import Action, Drive, Target
-from lpharness.checks import Recording
+from lpharness.checks import Recording, overall
 from lpharness.checks.steps import takes_steps
-from lpharness.results.model import Verdict
+from lpharness.results.model import CheckResult, Verdict
 from lpharness.timeline.events import ActionTaken
 
 BASELINE, STEADY = 0.5, 3.0
@@ -71,3 +71,16 @@ def test_a_drive_that_never_worked_is_not_the_patch() -> None:
 def test_only_a_case_with_steps_is_asked(steps: dict[str, object]) -> None:
     assert takes_steps(case(**steps))
     assert not takes_steps(case())
+
+
+@pytest.mark.parametrize(
+    ("healthy", "says"), [(Verdict.FAIL, "healthy: oops"), (Verdict.PASS, "steps: drive")]
+)
+def test_what_the_kernel_says_tells_more_than_the_drive_that_died_of_it(
+    healthy: Verdict, says: str
+) -> None:
+    steps = CheckResult(check="steps", verdict=Verdict.FAIL, summary="drive: exit status 137")
+    console = CheckResult(check="healthy", verdict=healthy, summary="oops")
+    verdict, reason = overall((steps, console), case())
+    assert verdict is Verdict.FAIL
+    assert reason.startswith(says)

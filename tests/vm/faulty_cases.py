@@ -68,8 +68,13 @@ def try_faulty(body: str, kernel: str, folder: Path, *, keep: bool = False) -> t
     case.mkdir()
     (case / "case.toml").write_text(CASE)
     (case / "lph_faulty.c").write_text(SOURCE % body)
-    request = Request(cases=(load(str(case)),), kernels=(kernel,), keep_memory=keep)
-    with RunFolder.create(folder / "results") as run:
+    return try_case(str(case), kernel, folder / "results", keep=keep)
+
+
+def try_case(case: str, kernel: str, output: Path, *, keep: bool = False) -> tuple[Trial, Path]:
+    """Try a case; return the trial and its folder."""
+    request = Request(cases=(load(case),), kernels=(kernel,), keep_memory=keep)
+    with RunFolder.create(output) as run:
         (trial,) = execute(plan_run(request), request, run, Nobody())
         return trial, run.trial(trial.id).path
 
