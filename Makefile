@@ -17,6 +17,7 @@ GIVEN_KERNEL := debian:6.1-cloud
 OWN_KERNELS := small/gcc-12 small/clang-14 debug/gcc-12
 PYTEST_ARGS ?=
 ROLE := lpharness/rollout/ansible/roles/lpharness_livepatch
+SCRIPTS := $(shell find lpharness tests -name "*.sh")
 ROLE_SCRIPTS := $(ROLE)/files/lpharness-livepatch $(ROLE)/files/verify
 # A guest keeps one processor busy under emulation; what shares a kernel or a daemon stays together.
 GUESTS := --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -73,7 +74,7 @@ lint: setup ## Check style, types, layers, shell and C.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck .ci/run ci/install-packages $(wildcard images/*.sh images/init) $(ROLE_SCRIPTS)
+	shellcheck .ci/run ci/install-packages $(SCRIPTS) $(ROLE_SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr -I images/programs images/programs
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \

@@ -172,7 +172,10 @@ def prune(
         None, metavar="N", min=0, help="Keep the N most recently used of each kind."
     ),
     days: float = typer.Option(
-        None, metavar="D", min=0, help="Keep what was used in the last D days. [default: 30]"
+        None,
+        metavar="D",
+        min=0,
+        help="Keep what was used in the last D days. Default: 30, unless --keep says otherwise.",
     ),
     everything: bool = typer.Option(False, "--all", help="Keep nothing."),
     kind: list[str] = typer.Option(

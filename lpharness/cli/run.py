@@ -119,7 +119,10 @@ def run(
     memory: Annotated[int, typer.Option(min=128, help="The guest's memory, MiB.")] = 512,
     fresh: Annotated[bool, typer.Option(help="Boot for each trial; use no snapshot.")] = False,
     keep_vmcore: Annotated[
-        bool, typer.Option(help="Keep the guest's memory when its kernel dies.")
+        bool,
+        typer.Option(
+            help="Keep the guest's memory when its kernel dies or oopses, or a transition stalls."
+        ),
     ] = False,
     beats: Annotated[
         bool,

@@ -38,7 +38,7 @@ def serve(
 ) -> None:
     """Serve the store as a site, and a run as it goes. Ctrl-C ends it.
 
-    Only this machine is served. Nothing is written, here or in the store.
+    Only this machine is served, unless told otherwise. Nothing is written, here or in the store.
 
     Example: lpharness serve --run results/latest
 

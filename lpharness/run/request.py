@@ -21,6 +21,8 @@ class GuestSettings(Struct, frozen=True, kw_only=True):
     memory_mb: int = 512
     fresh: bool = False
     keep_memory: bool = False
+    beats: bool = False
+    """Whether each CPU gets a heartbeat in the kernel, finer than a process's."""
 
 
 class Settings(GuestSettings, frozen=True, kw_only=True):
@@ -28,8 +30,6 @@ class Settings(GuestSettings, frozen=True, kw_only=True):
 
     pace: Pace = USUAL
     seed: int | None = None
-    beats: bool = False
-    """Whether each CPU gets a heartbeat in the kernel, finer than a process's."""
 
 
 class Request(Settings, frozen=True, kw_only=True):

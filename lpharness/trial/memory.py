@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import LpharnessError
-from lpharness.engine.build import Module
 from lpharness.guests.contract import Condition, Guest
 from lpharness.results.folder import TrialFolder
 from lpharness.timeline.events import ConsoleFound, GuestEnded, Note
@@ -17,11 +17,12 @@ _DUMP_S = 120.0
 
 
 class MemoryKeeper:
-    """Dumps a guest's memory once, and puts the files of its livepatches beside it."""
+    """Dumps a guest's memory once, and puts the files of its modules beside it."""
 
     def __init__(
-        self, guest: Guest, folder: TrialFolder, recorder: Recorder, modules: Sequence[Module]
+        self, guest: Guest, folder: TrialFolder, recorder: Recorder, modules: Mapping[str, Path]
     ) -> None:
+        """Make one; ``modules`` are those of our own that the guest has, by name."""
         self._guest = guest
         self._folder = folder
         self._recorder = recorder
@@ -56,5 +57,5 @@ class MemoryKeeper:
 
     def _put_modules(self) -> None:
         self._folder.modules_path.mkdir(exist_ok=True)
-        for module in self._modules:
-            shutil.copyfile(module.path, self._folder.modules_path / f"{module.name}.ko")
+        for name, file in self._modules.items():
+            shutil.copyfile(file, self._folder.modules_path / f"{name}.ko")

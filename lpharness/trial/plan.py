@@ -63,6 +63,13 @@ class Plan(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def module_files(self) -> dict[str, Path]:
+        """Every module of our own that the guest is given, by the kernel's name for it."""
+        others = [*self.companions, *(path for path in (self.model, self.beats) if path)]
+        named = {module.name: module.path for module in self.modules}
+        return named | {path.stem: path for path in others}
+
+    @property
     def registrar(self) -> Registrar:
         """Who takes the livepatch in the guest."""
         return LIVEPATCH if self.model is None else MODELS

@@ -106,7 +106,7 @@ def _tell(
                 start_guest(backend, plan.spec, folder, recorder, fresh=plan.fresh)
             )
             complete(keeper.trial.provenance, guest)
-            memory = MemoryKeeper(guest, folder, recorder, plan.modules)
+            memory = MemoryKeeper(guest, folder, recorder, plan.module_files)
             kept = memory if plan.keep_memory else None
             story = Story(plan, guest, recorder, keeper.enter, kept)
             stack.callback(story.close)
@@ -125,9 +125,7 @@ def _tell(
 
 
 def _record_places(plan: Plan, folder: TrialFolder, recorder: Recorder) -> None:
-    files = {module.name: module.path for module in plan.modules}
-    files |= {path.stem: path for path in plan.companions}
-    record_places(plan.spec.kernel, files, folder.console(), recorder)
+    record_places(plan.spec.kernel, plan.module_files, folder.console(), recorder)
 
 
 def _judge(

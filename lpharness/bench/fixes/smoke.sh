@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Touches much of the kernel a little: files, memory, processes, pipes, network, /proc and /sys.
 # The same on each side of a patch; busybox is enough.
 set -e
@@ -12,7 +13,7 @@ cmp one link
 mount -t tmpfs none mnt
 cp one mnt/one
 umount mnt
-for n in 1 2 3 4; do (cat /proc/self/maps /proc/self/status /proc/self/stat >/dev/null) & done
+for _ in 1 2 3 4; do (cat /proc/self/maps /proc/self/status /proc/self/stat >/dev/null) & done
 wait
 cat /proc/meminfo /proc/vmstat /proc/interrupts /proc/net/dev /proc/net/route /proc/net/tcp \
   /proc/net/udp /proc/net/unix /proc/net/snmp /proc/mounts /proc/partitions /proc/loadavg >/dev/null

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
@@ -19,7 +20,7 @@ case $how in
   oom) tail /dev/zero; sleep 1 ;;
   hang) insmod /lphcrash.ko how=hang ;;
   nullpanic) echo 1 > /proc/sys/kernel/panic_on_oops; insmod /lphcrash.ko how=null ;;
-  *) insmod /lphcrash.ko how=$how ;;
+  *) insmod /lphcrash.ko how="$how" ;;
 esac
 sleep 1
 poweroff -f
