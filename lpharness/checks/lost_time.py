@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
+from lpharness.results.model import Margin
 from lpharness.timeline.events import ClockRead, HostShare
 
 _WORTH_NS = 1_000_000_000
@@ -27,10 +28,17 @@ def judge_lost_time(recording: Recording, ledger: Ledger) -> None:
     (_, first), last = clocks[0], clocks[-1]
     passed_there = (last[1].guest_ns or 0) - (first.guest_ns or 0)
     lost = last[1].host_ns - first.host_ns - passed_there
-    if lost - first.uncertainty_ns - last[1].uncertainty_ns < _WORTH_NS:
+    certain = max(0, lost - first.uncertainty_ns - last[1].uncertainty_ns)
+    what = "the guest's clock beside the host's"
+    if certain < _WORTH_NS:
+        margin = Margin(
+            name="a guest's clock behind the host's", measured=certain / 1e9, bound=_WORTH_NS / 1e9
+        )
+        ledger.context(
+            what, f"{certain / 1e9:.3f} s behind since the baseline", last, margin=margin
+        )
         return
     shares = [share for _, share in recording.of(HostShare)]
-    what = "the guest's clock beside the host's"
     seen = f"{lost / 1e9:.1f} s behind since the baseline"
     if shares and not _kept_waiting(shares, lost):
         wanted = "less than 1 s: its CPUs stood still for longer than its clock can tell"

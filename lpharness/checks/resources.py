@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lpharness.checks.contract import Recording
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
-from lpharness.results.model import CheckResult
+from lpharness.results.model import CheckResult, Margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,16 @@ class _Counted:
     leeway: int
     """So many more say nothing."""
     unit: str = ""
+
+    def margin(self, more: int) -> Margin:
+        """Return how near ``more`` comes to what says nothing; memory in MiB."""
+        each, unit = (1024, "MiB") if self.unit else (1, "")
+        return Margin(
+            name=f"{self.name} that stay",
+            measured=max(0, more) / each,
+            bound=self.leeway / each,
+            unit=unit,
+        )
 
 
 _COUNTED = (
@@ -58,6 +68,7 @@ def check_resources(recording: Recording) -> CheckResult:
             f"{last:,}{item.unit}, {first:,}{item.unit} before the load",
             f"at most {item.leeway:,}{item.unit} more",
             after,
+            margin=item.margin(last - first),
         )
     if not told:
         return ledger.skip("recorded before this was looked at")

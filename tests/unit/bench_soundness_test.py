@@ -170,6 +170,9 @@ def test_each_bound_that_a_check_holds_tells_its_margin() -> None:
         "an outgoing call after its task's move",
         "an outgoing call after the completion",
         "an incoming call before its task's move",
+        "open files that stay",
+        "tasks that stay",
+        "memory in slabs that stay",
     }
 
 

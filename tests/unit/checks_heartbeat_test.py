@@ -166,7 +166,10 @@ def test_a_stand_still_that_the_clock_itself_missed_fails() -> None:
         reading = {"guest_ns": BOOTED + round((7.5 - seconds) * SECOND), "uncertainty_ns": MS}
         return insert(clean(), 7.5, ClockRead, **reading)
 
-    assert ask("heartbeat", behind(0.5)).verdict is PASS
+    near = ask("heartbeat", behind(0.5))
+    assert near.verdict is PASS
+    (margin,) = (e.margin for e in near.evidence if e.margin and "clock" in e.margin.name)
+    assert margin.used == pytest.approx(0.5, abs=0.01)  # the readings are a little uncertain
     assert_verdict("heartbeat", behind(4.7), FAIL, "4.7 s behind since the baseline")
     result = ask("heartbeat", waited(1.0, 7.4, 0.9, behind(4.7)))
     assert result.verdict is PASS
