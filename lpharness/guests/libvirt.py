@@ -246,6 +246,8 @@ class LibvirtGuest(Closing):
             stream = self._connection.handle.newStream(nonblock)
             self._domain.openChannel(AGENT_PORT, stream, self._library.VIR_DOMAIN_CHANNEL_FORCE)
         channel = Channel(self._socket(stream, "agent"), explain=self._explain)
+        # A daemon that is killed does not always end its streams: who waits would wait in vain.
+        self._connection.on_lost(channel.fail)
         self._agent = AgentTransport(channel, diagnose=self.condition)
         self.transport = self._agent
         self._stack.callback(self._agent.close)

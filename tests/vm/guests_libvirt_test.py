@@ -17,7 +17,7 @@ from guest_support import soon, spec
 from transport_contract import TransportContract
 
 from lpharness.base.deadline import Deadline
-from lpharness.base.errors import HostError
+from lpharness.base.errors import HostError, TransportError
 from lpharness.guests import backend as find_backend
 from lpharness.guests.libvirt_connection import Connection
 
@@ -220,7 +220,7 @@ class TestConnection:
             guest = find_backend("libvirt", uri=session.unix).start(spec(), deadline=soon())
             pid = qemu_pid(guest)
             os.kill(int(session.pid_file.read_text()), signal.SIGKILL)
-            with pytest.raises(Exception, match="connection to libvirt"):
+            with pytest.raises(TransportError, match="connection to libvirt"):  # and not a deadline
                 guest.transport.run("sleep 100", deadline=soon())
             assert Path(f"/proc/{pid}").exists()  # or this test tells nothing
             guest.close()
