@@ -76,5 +76,8 @@ def overall(results: Sequence[CheckResult], case: Case) -> tuple[Verdict, str]:
 
 def _speaker(agreed: Sequence[CheckResult]) -> CheckResult | None:
     """Return the one that tells the cause, of checks that came to the same verdict."""
-    failed = [one for one in agreed if not (one.check == "steps" and one.verdict is Verdict.FAIL)]
-    return next(iter(failed or agreed), None)
+
+    def follows(one: CheckResult) -> bool:
+        return one.check == "steps" and one.verdict is Verdict.FAIL
+
+    return min(agreed, key=follows, default=None)  # the first of equals

@@ -31,12 +31,9 @@ def judge_lost_time(recording: Recording, ledger: Ledger) -> None:
     certain = max(0, lost - first.uncertainty_ns - last[1].uncertainty_ns)
     what = "the guest's clock beside the host's"
     if certain < _WORTH_NS:
-        margin = Margin(
-            name="a guest's clock behind the host's", measured=certain / 1e9, bound=_WORTH_NS / 1e9
-        )
-        ledger.context(
-            what, f"{certain / 1e9:.3f} s behind since the baseline", last, margin=margin
-        )
+        behind, bound = certain / 1e9, _WORTH_NS / 1e9
+        margin = Margin(name="a guest's clock behind the host's", measured=behind, bound=bound)
+        ledger.context(what, f"{behind:.3f} s behind since the baseline", last, margin=margin)
         return
     shares = [share for _, share in recording.of(HostShare)]
     seen = f"{lost / 1e9:.1f} s behind since the baseline"

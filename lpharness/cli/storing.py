@@ -11,10 +11,10 @@ import typer
 
 from lpharness.base.environment import store_asked_for
 from lpharness.base.errors import LpharnessError
-from lpharness.results.folder import RunFolder
-from lpharness.results.model import Trial
 
 if TYPE_CHECKING:
+    from lpharness.results.folder import RunFolder
+    from lpharness.results.model import Trial
     from lpharness.store import Store
 
 

@@ -99,26 +99,27 @@ def _tell(
 ) -> str:
     """Run the trial's story; return what went wrong beside the patch, or nothing."""
     guest: Guest | None = None
+    memory: MemoryKeeper | None = None
     keeper.enter(Phase.BOOT)
     with ExitStack() as stack:
         try:
             guest = stack.enter_context(
                 start_guest(backend, plan.spec, folder, recorder, fresh=plan.fresh)
             )
+            if plan.keep_memory:
+                memory = MemoryKeeper(guest, folder, recorder, plan.module_files)
             complete(keeper.trial.provenance, guest)
-            memory = MemoryKeeper(guest, folder, recorder, plan.module_files)
-            kept = memory if plan.keep_memory else None
-            story = Story(plan, guest, recorder, keeper.enter, kept)
+            story = Story(plan, guest, recorder, keeper.enter, memory)
             stack.callback(story.close)
             story.tell()
-            if plan.keep_memory:
+            if memory is not None:
                 memory.keep_after_oops()
         except LpharnessError as error:
             recorder.add(Note(host_ns=recorder.now(), text=str(error)))
             if guest is None or not isinstance(error, GuestError):
                 return str(error)
             trouble = post_mortem(error, guest, recorder)
-            if plan.keep_memory:
+            if memory is not None:
                 memory.keep_after_death()
             return trouble
     return ""
