@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from images_cpio_test import Record, read
-from images_modules_test import kernel_at
+from kernels_support import kernel_at
 
 from lpharness.archive import Package
 from lpharness.base.cache import Cache

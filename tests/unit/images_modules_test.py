@@ -5,17 +5,16 @@ import gzip
 import lzma
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernels_support import kernel_at
 
 from lpharness.base.errors import HostError, InputError
 from lpharness.base.process import find_tool
 from lpharness.images.guest_modules import boot_modules, module_tree, uncompressed
 from lpharness.images.kmodules import ModuleTable, normal_name, read_table
-from lpharness.kernels.model import Kernel, KernelOrigin
 
 VIRTIO = "kernel/drivers/virtio"
 BOTH = f"{VIRTIO}/virtio.ko {VIRTIO}/virtio_ring.ko"
@@ -29,19 +28,6 @@ kernel/drivers/char/hw_random/virtio-rng.ko.xz: {BOTH}
 kernel/fs/nfsd/nfsd.ko:
 kernel/crypto/md5.ko:
 """
-
-
-def kernel_at(modules: Path) -> Kernel:
-    return Kernel(
-        release=modules.name,
-        flavour="cloud-amd64",
-        arch="amd64",
-        image=modules / "vmlinuz",
-        modules=modules,
-        config={},
-        origin=KernelOrigin(spec="test"),
-        identity="test",
-    )
 
 
 @pytest.fixture

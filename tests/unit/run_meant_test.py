@@ -6,24 +6,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from kernels_support import kernel_at
 
 from lpharness.cases import load
-from lpharness.kernels.model import Kernel, KernelOrigin
+from lpharness.kernels.model import Kernel
 from lpharness.run import not_meant_for
 
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Kernel:
-    return Kernel(
-        release="6.1.192-small",
-        flavour="",
-        arch="amd64",
-        image=tmp_path / "vmlinuz",
-        modules=tmp_path,
-        config={},
-        origin=KernelOrigin(spec="built:6.1-small"),
-        identity="x",
-    )
+    modules = tmp_path / "6.1.192-small"
+    modules.mkdir()
+    return kernel_at(modules)
 
 
 def test_any_kernel_will_do_where_a_case_names_none(kernel: Kernel) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from asked_for import long_only
 from typer.testing import CliRunner
 
 from lpharness.base.errors import HostError, InputError
@@ -16,10 +16,7 @@ from lpharness.comparison.promises import ORDER
 from lpharness.comparison.summary import Row
 
 OLD, NEW = "debian:6.1-cloud", "debian:6.12-cloud"
-LONG = pytest.mark.skipif(
-    not os.environ.get("LPHARNESS_TEST_LONG"),
-    reason="NOT RUN: five models on two kernels take minutes; LPHARNESS_TEST_LONG=1 runs them",
-)
+LONG = long_only("five models on two kernels take minutes")
 
 
 def compared(folder: Path, *words: str) -> Comparison:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
+from asked_for import long_only
 
 from lpharness.base.errors import HostError
 from lpharness.base.resources import data_dir
@@ -19,10 +19,7 @@ from lpharness.timeline.events import ModelMoved, ModelTried, ModuleLoadTried, T
 OLD, NEW = "debian:6.1-cloud", "debian:6.12-cloud"
 QUICK = [("kpatch", OLD), ("kgraft", NEW)]
 REST = [(m, k) for m in ("immediate", "ksplice", "kpatch", "kgraft") for k in (OLD, NEW)]
-LONG = pytest.mark.skipif(
-    not os.environ.get("LPHARNESS_TEST_LONG"),
-    reason="NOT RUN: every model on every kernel takes minutes; LPHARNESS_TEST_LONG=1 runs them",
-)
+LONG = long_only("every model on every kernel takes minutes")
 
 
 class Nobody:

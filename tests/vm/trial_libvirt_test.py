@@ -9,6 +9,7 @@ from pathlib import Path
 import libvirt_daemons
 import psutil
 import pytest
+from asked_for import long_only
 
 from lpharness.base.deadline import Deadline
 from lpharness.bench.faults import Caught, Fault
@@ -18,12 +19,17 @@ from lpharness.bench.faults.scene import Planting, Scene
 from lpharness.results.model import Verdict
 from lpharness.timeline.events import Phase
 
-PHASES = [Phase.TRANSITION, Phase.STEADY, Phase.UNLOAD]
-if not os.environ.get("LPHARNESS_TEST_LONG"):
-    PHASES = [Phase.STEADY]  # each boots a guest from nothing
+LONG = long_only("each phase boots a guest from nothing")
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase",
+    [
+        Phase.STEADY,
+        pytest.param(Phase.TRANSITION, marks=LONG),
+        pytest.param(Phase.UNLOAD, marks=LONG),
+    ],
+)
 def test_libvirtd_is_killed_in_mid_trial(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
     with libvirt_daemons.session_daemon() as session:
         monkeypatch.setitem(PLANTS, "libvirtd-killed", lambda scene: _kill(scene, session))
