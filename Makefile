@@ -78,7 +78,7 @@ lint: setup ## Check style, types, layers, shell and C.
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr -I images/programs images/programs
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
-	  --inline-suppr --include=ci/cppcheck-kernel.h -I patches/include beats models patches
+	  --inline-suppr --include=ci/cppcheck-kernel.h -I patches/include beats images/modules models patches
 
 format: setup ## Rewrite the Python sources in the project's style.
 	$(BIN)/ruff check --fix .

@@ -16,9 +16,9 @@ from lpharness.bench.figures import (
     stopwatch,
     timed,
 )
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests import backend
 from lpharness.guests.contract import Backend, GuestSpec
-from lpharness.images import build
 from lpharness.kernels import resolve
 
 _BOUND_S = 180.0
@@ -35,7 +35,7 @@ def measure(kernel: str, repeat: int, progress: Progress = SILENT) -> Bench:
     """
     load = host_load()
     found = resolve(kernel, progress=progress)
-    spec = GuestSpec(kernel=found, image=build("minimal", found, progress=progress))
+    spec = GuestSpec(kernel=found, image=guest_image("minimal", found, progress=progress))
     maker = backend("qemu")
     with progress.step("first start: accelerator, snapshot"):
         accelerator = _answer_once(maker, spec, fresh=False)

@@ -43,15 +43,15 @@ def shell(
     Example: lpharness shell -k debian:6.1-cloud -c 'cat /proc/version'
     """
     from lpharness.base.deadline import Deadline
+    from lpharness.engine.guest_image import guest_image
     from lpharness.guests import backend
     from lpharness.guests.contract import GuestSpec
-    from lpharness.images import build
     from lpharness.kernels import resolve
 
     _require_readable(file)
     progress = TerminalProgress()
     found = resolve(kernel, progress=progress)
-    root = build(image, found, guest_modules=module, progress=progress)
+    root = guest_image(image, found, guest_modules=module, progress=progress)
     spec = GuestSpec(kernel=found, image=root)
     with backend().start(spec, fresh=fresh, deadline=Deadline.after(180)) as guest:
         _put(guest, file)

@@ -56,14 +56,22 @@ def build(
     kernel: Kernel,
     *,
     guest_modules: Sequence[str] = (),
+    own_modules: Sequence[Path] = (),
     progress: Progress = SILENT,
     archive: PackageSource | None = None,
     cache: Cache | None = None,
 ) -> Image:
-    """Return the image of a recipe (bundled name or path of a ``.toml``) for a kernel.
+    """Return the image of a recipe for a kernel.
 
-    ``guest_modules`` are put into it with all they need, ready for ``modprobe``; loaded at boot
-    are only those that the harness itself needs.
+    Args:
+        recipe: bundled name, or path of a ``.toml``.
+        kernel: what is to boot it.
+        guest_modules: modules of the kernel that are put into it with all they need, ready for
+            ``modprobe``; loaded at boot are only those that the harness itself needs.
+        own_modules: the harness's own, built for the kernel; loaded at boot, last.
+        progress: told of each step.
+        archive: where packages come from.
+        cache: where images are kept.
 
     Raises:
         InputError: no such recipe or module, or the recipe cannot be carried out.
@@ -74,7 +82,7 @@ def build(
     if archive is None and not architecture(kernel.arch).native:
         wanted = Archive(progress=progress, arch=kernel.arch)
     return _Builder(cache or Cache(), wanted, own, progress).image(
-        recipe, kernel, tuple(guest_modules)
+        recipe, kernel, tuple(guest_modules), tuple(own_modules)
     )
 
 
@@ -99,7 +107,13 @@ class _Builder:
         self._cache, self._archive, self._own = cache, archive, own
         self._progress = progress
 
-    def image(self, name: str, kernel: Kernel, guest_modules: tuple[str, ...]) -> Image:
+    def image(
+        self,
+        name: str,
+        kernel: Kernel,
+        guest_modules: tuple[str, ...],
+        own_modules: tuple[Path, ...],
+    ) -> Image:
         name, folder, recipe = load_recipe(name)
         overlays = [_overlay(overlay, folder) for overlay in recipe.overlays]
         programs = {
@@ -118,7 +132,16 @@ class _Builder:
             *(sha256_file(path) for path in programs.values()),
             *(_overlay_identity(overlay) for overlay in overlays),
         )
-        modules_key = identity(_LAYOUT, kernel.identity, kernel.release, *loaded, "", *modules)
+        modules_key = identity(
+            _LAYOUT,
+            kernel.identity,
+            kernel.release,
+            *loaded,
+            "",
+            *modules,
+            "",
+            *(f"{path.name} {sha256_file(path)}" for path in own_modules),
+        )
 
         def write_base(out: Path) -> None:
             tree = self._base_tree(recipe, closure, programs, overlays)
@@ -127,7 +150,7 @@ class _Builder:
 
         def write_modules(out: Path) -> None:
             lender = self._own if isinstance(self._own, Archive) else None
-            tree = module_tree(kernel, table, loaded, modules, lender, out)
+            tree = module_tree(kernel, table, loaded, modules, own_modules, lender, out)
             _write_part(tree, out / "part.cpio")
 
         def write_image(out: Path) -> None:

@@ -25,6 +25,7 @@ _WELCOME = ("virtio_net", "virtio_blk", "virtio_rng", "pvpanic_pci", "i6300esb",
 panic; a watchdog, which bites only whom opens it; to tell the guest of a restore."""
 
 _LOAD_LIST = "etc/lpharness/modules"
+_OWN = "lph"
 
 
 def boot_modules(table: ModuleTable) -> list[str]:
@@ -47,14 +48,16 @@ def module_tree(
     table: ModuleTable,
     loaded: Sequence[str],
     modules: Sequence[str],
+    own: Sequence[Path],
     archive: Archive | None,
     folder: Path,
 ) -> Tree:
     """Return ``modules`` laid out for the guest with the indexes that modprobe reads.
 
-    ``loaded`` are those that init loads, in order. The indexes are depmod's, made for the modules
-    that are there alone; ``archive`` lends a depmod where the host has none. Works in a folder of
-    its own in ``folder``, whose owner removes what a kill leaves there.
+    ``loaded`` are those that init loads, in order, and then ``own``, files of the harness. The
+    indexes are depmod's, made for the modules that are there alone; ``archive`` lends a depmod
+    where the host has none. Works in a folder of its own in ``folder``, whose owner removes what a
+    kill leaves there.
 
     Raises:
         HostError: depmod is missing or fails, or a module cannot be read.
@@ -76,8 +79,13 @@ def module_tree(
         write_modules_dep(Path(scratch), kernel.release, archive)
         for path, file in from_folder(stage).files():
             tree.add(f"{home}/{path}", File(file.read()))
-    load_list = "".join(f"/{home}/{places[name]}\n" for name in loaded)
-    tree.add(_LOAD_LIST, File(load_list.encode()))
+    for module in own:
+        tree.add(f"{_OWN}/{module.name}", File(module.read_bytes()))
+    load_list = [
+        *(f"/{home}/{places[name]}" for name in loaded),
+        *(f"/{_OWN}/{module.name}" for module in own),
+    ]
+    tree.add(_LOAD_LIST, File("".join(f"{path}\n" for path in load_list).encode()))
     return tree
 
 

@@ -58,9 +58,9 @@ def guest(
     puts the pattern's name into ``guest.expected``.
     """
     from lpharness.base.deadline import Deadline
+    from lpharness.engine.guest_image import guest_image
     from lpharness.guests import backend
     from lpharness.guests.contract import GuestSpec
-    from lpharness.images import build
     from lpharness.pytest_plugin.session import Session
 
     machine = lpharness_machine
@@ -68,7 +68,7 @@ def guest(
     with _plainly():
         spec = GuestSpec(
             kernel=kernel,
-            image=build(recipe, kernel, guest_modules=modules),
+            image=guest_image(recipe, kernel, guest_modules=modules),
             cpus=machine.get("cpus", 2),
             memory_mb=machine.get("memory_mb", 512),
             accelerator=machine.get("accelerator", "auto"),

@@ -15,8 +15,8 @@ from lpharness.base.progress import SILENT, Progress
 from lpharness.cases.model import Case, Variant
 from lpharness.engine.beats import build_beats
 from lpharness.engine.build import Module
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests.contract import GuestSpec
-from lpharness.images import build as build_image
 from lpharness.images.model import Image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
@@ -242,4 +242,4 @@ def _variant(case: Case, name: str) -> Variant | None:
 def _image(case: Case, workload: Workload, kernel: Kernel, progress: Progress) -> Image:
     recipe = "debian" if "debian" in (case.image, workload.image) else case.image
     wanted = case.guest_modules + (case.target.modules if case.target else ())
-    return build_image(recipe, kernel, guest_modules=wanted, progress=progress)
+    return guest_image(recipe, kernel, guest_modules=wanted, progress=progress)

@@ -12,9 +12,9 @@ from lpharness.base.architecture import require_everything
 from lpharness.base.errors import InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.checks.contract import Selftest
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests import backend as find_backend
 from lpharness.guests.contract import GuestSpec
-from lpharness.images import build as build_image
 from lpharness.kernels import resolve
 from lpharness.kernels.model import Kernel
 from lpharness.results.folder import RunFolder
@@ -153,7 +153,7 @@ def _plan_kernel(
     began = time.monotonic()
     bundle = build_bundle(source, LIVEPATCH, kernel, progress=progress)
     build = Build(verdict=Verdict.PASS, seconds=time.monotonic() - began)
-    image = build_image(_IMAGE, kernel, guest_modules=bundle.guest_modules, progress=progress)
+    image = guest_image(_IMAGE, kernel, guest_modules=bundle.guest_modules, progress=progress)
     spec = GuestSpec(
         kernel=kernel,
         image=image,

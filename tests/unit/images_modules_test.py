@@ -76,7 +76,7 @@ def test_a_guest_whose_kernel_has_all_built_in_needs_no_module(tmp_path) -> None
     kernel = kernel_at(modules)
     table = read_table(kernel)
     assert boot_modules(table) == []
-    tree = module_tree(kernel, table, [], [], None, tmp_path)
+    tree = module_tree(kernel, table, [], [], [], None, tmp_path)
     files = {path: file.read() for path, file in tree.files()}
     assert files["etc/lpharness/modules"] == b""
     assert files["usr/lib/modules/6.1-mine/modules.dep"] == b""

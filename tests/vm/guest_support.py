@@ -7,8 +7,8 @@ import pytest
 
 from lpharness.base.deadline import Deadline
 from lpharness.base.errors import HostError
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests.contract import GuestSpec
-from lpharness.images import build
 from lpharness.kernels import resolve
 
 KERNEL = "debian:6.1-cloud"
@@ -21,7 +21,7 @@ def spec(name: str = KERNEL) -> GuestSpec:
         pytest.skip("QEMU is not installed")
     try:
         kernel = resolve(name)
-        return GuestSpec(kernel=kernel, image=build("minimal", kernel))
+        return GuestSpec(kernel=kernel, image=guest_image("minimal", kernel))
     except HostError as error:
         pytest.skip(f"no kernel or image: {error}")
 

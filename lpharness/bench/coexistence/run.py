@@ -22,9 +22,9 @@ from lpharness.console import Classifier, Finding
 from lpharness.engine import kbuild
 from lpharness.engine.build import build_module
 from lpharness.engine.compiler import find_compiler
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests import backend
 from lpharness.guests.contract import Backend, Guest, GuestSpec
-from lpharness.images import build as build_image
 from lpharness.images.programs import compile_program
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
@@ -52,7 +52,7 @@ def measure(
     for name in kernels:
         kernel = with_headers(resolve(name, progress=progress), progress=progress)
         cast = _cast(kernel, progress)
-        spec = GuestSpec(kernel=kernel, image=build_image("minimal", kernel, progress=progress))
+        spec = GuestSpec(kernel=kernel, image=guest_image("minimal", kernel, progress=progress))
         for tracer in tracers:
             with progress.step(f"{tracer.title} on {kernel.release}"):
                 outcomes += _meetings(backend(), spec, cast, tracer, orders)

@@ -23,9 +23,9 @@ from lpharness.checks.story import Story
 from lpharness.engine.build import Module, module_of_diff
 from lpharness.engine.builders import Engine
 from lpharness.engine.differ.refusals import CAN_BE_LEFT_OUT
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests import backend
 from lpharness.guests.contract import GuestSpec
-from lpharness.images import build as build_image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.model import Kernel
 from lpharness.kernels.symbols import VMLINUX
@@ -142,7 +142,7 @@ def _tried(settings: Settings, fix: Fix, module: Module, modules: Sequence[str],
     kernel = _kernel(settings.kernel)
     workload = find_workload(_LOAD)
     case = _case(fix)
-    image = build_image("minimal", kernel, guest_modules=modules)
+    image = guest_image("minimal", kernel, guest_modules=modules)
     plan = Plan(
         id=TrialId(case=case.name, kernel=kernel.release, workload=workload.name),
         case=case,

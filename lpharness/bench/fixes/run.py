@@ -20,11 +20,11 @@ from lpharness.bench.fixes.sample import below, changed_files, draw
 from lpharness.bench.settings import require_same
 from lpharness.bench.together import attempts
 from lpharness.engine.compiler import find_compiler
+from lpharness.engine.guest_image import guest_image
 from lpharness.engine.objects.makefiles import Makefiles
 from lpharness.engine.objects.process import in_parallel
 from lpharness.engine.objects.unit import Unit
 from lpharness.executor.contract import Site, Task
-from lpharness.images import build as build_image
 from lpharness.kernels import resolve, with_headers
 from lpharness.kernels.symbols import VMLINUX
 from lpharness.results.folder import RunFolder
@@ -123,7 +123,7 @@ def _image_modules(
         asked = [partial(_unit, makefiles, name) for name in names]
         units = in_parallel(asked, tell=lambda done: step.update(done, len(asked)))
     modules = tuple(sorted({unit.object_name for unit in units if unit} - {VMLINUX}))
-    build_image("minimal", tree.kernel, guest_modules=modules, progress=progress)
+    guest_image("minimal", tree.kernel, guest_modules=modules, progress=progress)
     return modules
 
 

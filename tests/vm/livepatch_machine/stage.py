@@ -21,9 +21,9 @@ from lpharness.base.hashing import identity, sha256_file
 from lpharness.console import Classifier
 from lpharness.engine import kbuild
 from lpharness.engine.compiler import find_compiler
+from lpharness.engine.guest_image import guest_image
 from lpharness.guests import backend
 from lpharness.guests.contract import GuestSpec
-from lpharness.images import build
 from lpharness.images.programs import compile_source
 from lpharness.kernels import resolve, with_headers
 
@@ -39,7 +39,7 @@ def prepared(name: str) -> tuple[GuestSpec, tuple[Path, ...]]:
         pytest.skip("QEMU is not installed")
     try:
         kernel = with_headers(resolve(name))
-        spec = GuestSpec(kernel=kernel, image=build("minimal", kernel))
+        spec = GuestSpec(kernel=kernel, image=guest_image("minimal", kernel))
     except HostError as error:
         pytest.skip(f"no kernel or image: {error}")
     sources = sorted((_HERE / "modules").glob("*.c"))
