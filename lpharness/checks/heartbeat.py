@@ -35,8 +35,8 @@ _BLIND_FLOOR_NS = {"kvm": 1_000_000_000, "tcg": 4_000_000_000}
 # A kernel that checks itself looks up and unwinds with interrupts off at each load: up to 0.47 s of
 # its own under TCG in clean trials.
 _OF_CHECKERS = 6
-# Emulated CPUs share a thread, and each piece of code that is rewritten has to be translated anew:
-# while a kernel rewrites thousands of calls they stood still for up to 0.3 s of their own.
+# Emulated CPUs share a thread. Where they do not hand over when they were called, they stood still
+# for up to 0.3 s of their own while a kernel rewrote thousands of calls.
 _OF_REWRITING = 4
 _REWRITING = (Phase.LOAD, Phase.TRANSITION, Phase.UNLOAD)
 _MUST_BEAT = (Phase.BASELINE, Phase.STEADY, Phase.AFTER)
@@ -120,7 +120,8 @@ class _Bounds:
     def _patience(self, gap: Gap) -> int:
         if self._kernel.checks_itself:
             return _OF_CHECKERS
-        if not self._kernel.rewrites_calls or self._accelerator != "tcg":
+        slowly = self._kernel.rewrites_calls and not self._kernel.hands_over
+        if not slowly or self._accelerator != "tcg":
             return 1
         chapter = self._story.chapter_at(gap.at[0])
         return _OF_REWRITING if chapter is not None and chapter.phase in _REWRITING else 1

@@ -86,6 +86,7 @@ class HeartbeatWatch:
                     period_ns=said["period"],
                     checks_itself=self._kernel.checks_itself,
                     rewrites_calls=self._kernel.rewrites_calls,
+                    hands_over=said["hands_over"],
                 )
             )
             return

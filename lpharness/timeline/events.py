@@ -451,6 +451,9 @@ class HeartbeatBegan(Event, frozen=True, kw_only=True, tag="heartbeat-began"):
     """Whether the kernel has KASAN, lockdep or kmemleak, which cost a multiple."""
     rewrites_calls: bool = False
     """Whether each end of a transition rewrites thousands of the kernel's calls (since 6.3)."""
+    hands_over: bool = False
+    """Whether an emulated CPU that another one called hands over once it has answered
+    (``images/modules/lph_handover.c``); rewriting calls takes a minute where none does."""
 
 
 class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):

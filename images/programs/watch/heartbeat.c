@@ -80,11 +80,14 @@ static void tell(uint64_t now)
 		return;
 }
 
+#define HANDOVER "/sys/module/lph_handover"	/* images/modules/lph_handover.c */
+
 static void tell_start(void)
 {
 	unsigned int i;
 
-	printf("{\"t\":%lld,\"period\":%u,\"cpus\":[", now_ns(), PERIOD_NS);
+	printf("{\"t\":%lld,\"period\":%u,\"hands_over\":%s,\"cpus\":[", now_ns(), PERIOD_NS,
+	       access(HANDOVER, F_OK) ? "false" : "true");
 	for (i = 0; i < body->count; i++)
 		printf("%s%d", i ? "," : "", body->hearts[i].cpu);
 	printf("]}\n");
