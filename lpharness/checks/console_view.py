@@ -6,7 +6,8 @@ and is classified anew here, so that an old recording is judged by the patterns 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -62,6 +63,14 @@ def console_findings(story: Story) -> list[Seen]:
             after_load=load.index is not None and index > load.index,
         )
     return [found[key] for key in sorted(found)]
+
+
+def lines_since_change(story: Story) -> Sequence[str]:
+    """Return the console's lines since the kernel began to be changed, as well as can be told."""
+    border = _Border(story, _changing(story))
+    console = story.recording.console
+    first = bisect_left(range(len(console)), True, key=lambda at: border.passed(at + 1, None))
+    return console[first:]
 
 
 def _changing(story: Story) -> Phase:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lpharness.checks.console_view import Seen, console_findings
 from lpharness.checks.contract import Recording
+from lpharness.checks.flood import judge_flood
 from lpharness.checks.leaks import KMEMLEAK, judge_leaks
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
@@ -24,6 +25,7 @@ def check_healthy(recording: Recording) -> CheckResult:
     """Compare the console's classes and the taint bits before the load and since."""
     story, ledger = Story(recording), Ledger("healthy")
     _judge_console(story, ledger)
+    judge_flood(story, ledger)
     judge_taint(story, ledger)
     judge_leaks(story, ledger)
     death = story.death

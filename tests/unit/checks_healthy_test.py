@@ -1,5 +1,7 @@
 """Healthy: the console before and since the load, and the taint bits."""
 
+import re
+
 import msgspec
 from checks_clauses import AFTER, ERROR, FAIL, PASS, Clause, check
 from checks_samples import (
@@ -101,6 +103,28 @@ def test_a_storm_of_findings_does_not_drown_the_document() -> None:
     assert result.verdict is FAIL
     assert len(result.evidence) < 400
     assert result.evidence[-1].what == "more evidence"
+
+
+def talk(lines: int, second: int) -> list[str]:
+    text = "lph: this is line {0} of many, and it says nothing"
+    return [f"[{second:5}.{n:06}] {text.format(n)}" for n in range(lines)]
+
+
+def test_a_kernel_that_talks_on_and_on_since_the_load_is_not_well() -> None:
+    flooded = said(clean(), *talk(6000, 12))
+    reason = assert_verdict("healthy", flooded, FAIL, "console: flood").summary
+    assert re.search(
+        r"6,0\d\d lines since the load, \d+% of them like “lph: this is line #", reason
+    )
+    assert ask("healthy", expecting(flooded, console=("flood",))).verdict is PASS
+    assert ask("healthy", before(*talk(6000, 2))).verdict is PASS
+
+
+def test_what_a_kernel_has_to_say_is_held_with_a_margin() -> None:
+    result = ask("healthy", said(clean(), *talk(3000, 12)))
+    assert result.verdict is PASS
+    (margin,) = [e.margin for e in result.evidence if e.margin]
+    assert 0.6 < margin.used < 0.61
 
 
 def test_nth_picks_one_event() -> None:
