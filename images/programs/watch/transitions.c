@@ -47,7 +47,8 @@ static const struct {
 	{ "p:lph_watch/reverse", "reverse_transition", "", NULL },
 	{ "p:lph_watch/force", "force_transition", "", KERNEL },
 	{ "p:lph_watch/abandon", "abandon_transition", "", MODELS },
-	{ "p:lph_watch/self", "klp_update_patch_state", "", "" },
+	/* At its end: an interrupt may come between the beginning and the move. */
+	{ "r:lph_watch/self", "klp_update_patch_state", "", "" },
 };
 
 static const char *whose = KERNEL;
