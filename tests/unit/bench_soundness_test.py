@@ -159,6 +159,7 @@ def test_each_bound_that_a_check_holds_tells_its_margin() -> None:
     }
     assert all(0 <= used < 1 for used in found.values()), found
     assert found.keys() == {
+        "console lines since the load",
         "patching",
         "unpatching",
         "uptime apart from the guest's clock",
