@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lpharness.base.architecture import architecture
-from lpharness.base.errors import BuildError
+from lpharness.base.errors import HostError, InputError
 from lpharness.base.progress import SILENT, Progress
 from lpharness.base.resources import data_dir
 from lpharness.engine.build import build_plain
@@ -37,6 +37,6 @@ def guest_image(
 def _handover(kernel: Kernel, progress: Progress) -> tuple[Path, ...]:
     try:
         return (build_plain(data_dir("images") / _HANDOVER, kernel, progress),)
-    except BuildError as error:
+    except (InputError, HostError) as error:  # no headers, no compiler, no archive
         with progress.step(f"{kernel.release} goes on without {_HANDOVER.stem}: {error.message}"):
             return ()

@@ -81,6 +81,13 @@ def test_a_guest_whose_kernel_has_all_built_in_needs_no_module(tmp_path) -> None
     assert files["etc/lpharness/modules"] == b""
     assert files["usr/lib/modules/6.1-mine/modules.dep"] == b""
 
+    own = tmp_path / "lph_mine.ko"
+    own.write_bytes(b"module")
+    tree = module_tree(kernel, table, [], [], [own], None, tmp_path)
+    files = {path: file.read() for path, file in tree.files()}
+    assert files["etc/lpharness/modules"] == b"/lph/lph_mine.ko\n"
+    assert files["lph/lph_mine.ko"] == b"module"
+
 
 def test_soft_dependencies_come_along_if_they_exist(table: ModuleTable) -> None:
     assert table.load_order(["nfsd"]) == ["nfsd"]
