@@ -28,7 +28,7 @@
 static struct {
 	const char *name;
 	struct tracepoint *tracepoint;
-} answered[] = {		/* include/trace/events: asm/trace/irq_vectors.h */
+} answered[] = {		/* arch/x86/include/asm/trace/irq_vectors.h */
 	{ .name = "call_function_exit" },
 	{ .name = "call_function_single_exit" },
 };
@@ -75,9 +75,9 @@ static int begin(void)
 
 	for_each_kernel_tracepoint(find, NULL);
 	for (i = 0; i < ARRAY_SIZE(answered); i++) {
-		if (!answered[i].tracepoint)
-			continue;
-		error = tracepoint_probe_register(answered[i].tracepoint, hand_over, NULL);
+		error = -ENODEV;
+		if (answered[i].tracepoint)
+			error = tracepoint_probe_register(answered[i].tracepoint, hand_over, NULL);
 		if (error) {
 			answered[i].tracepoint = NULL;
 			cease();
