@@ -10,6 +10,9 @@ from livepatch_machine.catalog import ANSWER, ANSWER_KEY, NUMBERS, PAUSE, PAUSE_
 View = dict[str, str]
 NONE = "none"
 
+_OF_THE_GUEST = "lph_handover"
+"""A module that is there before anything is done: `lpharness.engine.guest_image`."""
+
 
 def of_reference(world: World, number: int) -> View:
     """Return what the reference says after an act that it answered with an errno."""
@@ -54,7 +57,8 @@ def of_guest(seen: dict[str, Any]) -> View:
         if patch["replace"] >= 0:
             text[f"{name}/replace"] = str(patch["replace"])
         text |= {f"{name}/{obj}/patched": str(value) for obj, value in patch["objects"].items()}
-    text |= {f"module {name}": str(count) for name, count in seen["modules"].items()}
+    modules = {name: count for name, count in seen["modules"].items() if name != _OF_THE_GUEST}
+    text |= {f"module {name}": str(count) for name, count in modules.items()}
     for name, sleeper in seen["sleepers"].items():
         text[f"sleeper {name} state"] = str(sleeper["state"])
         text[f"sleeper {name} version"] = sleeper["version"]
