@@ -6,6 +6,7 @@ and is classified anew here, so that an old recording is judged by the patterns 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
@@ -16,6 +17,8 @@ from lpharness.checks.story import Story
 from lpharness.console import classify_text
 from lpharness.console.lines import parse_line
 from lpharness.timeline.events import ConsoleFound, Phase, Vitals
+
+_NUMBER = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+")
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -71,6 +74,11 @@ def lines_since_change(story: Story) -> Sequence[str]:
     console = story.recording.console
     first = bisect_left(range(len(console)), True, key=lambda at: border.passed(at + 1, None))
     return console[first:]
+
+
+def without_numbers(text: str) -> str:
+    """Return what lines have in common that say the same with other numbers and addresses."""
+    return _NUMBER.sub("#", text)
 
 
 def _changing(story: Story) -> Phase:

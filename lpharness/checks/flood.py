@@ -7,12 +7,11 @@ there is to be heard.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from lpharness.checks.console_view import lines_since_change
+from lpharness.checks.console_view import lines_since_change, without_numbers
 from lpharness.checks.ledger import Ledger
 from lpharness.checks.story import Story
 from lpharness.console.lines import parse_line
@@ -23,7 +22,6 @@ FLOOD = "flood"
 _MOST_LINES = 5_000
 """Clean trials come to 44 at most, the kernel's own tests to some hundreds."""
 _LOOKED_AT = 2_000
-_NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 def judge_flood(story: Story, ledger: Ledger) -> None:
@@ -48,6 +46,6 @@ def _most_of(lines: Sequence[str]) -> str:
     """Return what most lines are like, by a sample of them."""
     step = max(1, len(lines) // _LOOKED_AT)
     sample = [parse_line(0, line.encode()).text for line in islice(lines, 0, None, step)]
-    kinds = Counter(_NUMBER.sub("#", text) for text in sample)
+    kinds = Counter(map(without_numbers, sample))
     ((kind, count),) = kinds.most_common(1)
     return f"{count / len(sample):.0%} of them like “{kind}”"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lpharness.checks.console_view import Seen, console_findings
+from lpharness.checks.console_view import Seen, console_findings, without_numbers
 from lpharness.checks.contract import Recording
 from lpharness.checks.flood import judge_flood
 from lpharness.checks.leaks import KMEMLEAK, judge_leaks
@@ -14,9 +14,6 @@ from lpharness.checks.story import Story
 from lpharness.checks.taints import judge_taint
 from lpharness.results.model import CheckResult, Verdict
 from lpharness.timeline.events import LeaksScanned, ModuleLoadTried, TransitionMarked
-
-_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+")
-
 
 _COMPLETE = ("livepatch-complete", "model-complete")
 
@@ -98,4 +95,4 @@ def _judge_finding(story: Story, found: Seen, before: set[str], ledger: Ledger) 
 
 def _class(found: Seen) -> str:
     """Return what two findings have in common that say the same with other numbers."""
-    return found.name + _VARIABLE.sub("#", found.text)
+    return found.name + without_numbers(found.text)

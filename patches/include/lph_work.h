@@ -8,6 +8,7 @@
 
 #include <linux/ktime.h>
 #include <linux/minmax.h>
+#include <linux/stop_machine.h>
 
 static inline void lph_work(unsigned int ms)
 {
@@ -25,6 +26,18 @@ static inline void lph_work(unsigned int ms)
 		ktime_get_mono_fast_ns();
 		cpu_relax();
 	}
+}
+
+static inline int lph_work_of_all(void *ms)
+{
+	lph_work(*(unsigned int *)ms);
+	return 0;
+}
+
+/* Keeps all CPUs from anything else: each works for so long, with interrupts off. */
+static inline int lph_stop_all(unsigned int ms)
+{
+	return stop_machine(lph_work_of_all, &ms, NULL);
 }
 
 #endif

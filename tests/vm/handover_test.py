@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from guest_support import soon, spec
 
 from lpharness.guests import backend
 from lpharness.guests.contract import Guest
-from tests.vm.guest_support import soon, spec
 
 # Two shells that never pause, and some fifty tracepoints switched on or off: each rewrites a few
 # places, in rounds, and in each round the kernel waits until all CPUs have answered.

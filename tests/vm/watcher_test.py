@@ -3,11 +3,12 @@
 import json
 import re
 
+from guest_support import soon, spec
+
 from lpharness.cases import load
 from lpharness.engine.build import build_module
 from lpharness.guests import backend
 from lpharness.kernels import with_headers
-from tests.vm.guest_support import soon, spec
 
 # Beside the watcher's own probe one of ours, where the function begins that moves a task.
 SCRIPT = """

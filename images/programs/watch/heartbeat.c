@@ -24,6 +24,7 @@
 
 #include "watch.h"
 
+#define HANDOVER "/sys/module/lph_handover"	/* images/modules/lph_handover.c */
 #define PERIOD_NS	10000000u
 #define REPORT_NS	100000000u
 #define MOST_CPUS	64	/* a report is one write that a pipe takes whole or not at all */
@@ -79,8 +80,6 @@ static void tell(uint64_t now)
 	if (write(STDOUT_FILENO, line, length) < 0)
 		return;
 }
-
-#define HANDOVER "/sys/module/lph_handover"	/* images/modules/lph_handover.c */
 
 static void tell_start(void)
 {

@@ -2,20 +2,12 @@
 /*
  * Stops the machine for 300 ms each time.
  */
-#include <linux/stop_machine.h>
-
 #include "lph_livepatch.h"
 #include "lph_work.h"
 
-static int lph_wait(void *unused)
-{
-	lph_work(300);
-	return 0;
-}
-
 static int lph_show(struct seq_file *m, void *v)
 {
-	stop_machine(lph_wait, NULL, NULL);
+	lph_stop_all(300);
 	seq_puts(m, "patched\n");
 	return 0;
 }

@@ -3,21 +3,14 @@
  * Changes something for all CPUs at once, and takes its time.
  */
 #include <linux/delay.h>
-#include <linux/stop_machine.h>
 
 #define LPH_CALLBACKS .pre_patch = lph_pre_patch
 #include "lph_livepatch.h"
 #include "lph_work.h"
 
-static int lph_wait(void *unused)
-{
-	lph_work(1000);
-	return 0;
-}
-
 static int lph_pre_patch(struct klp_object *obj)
 {
-	int error = stop_machine(lph_wait, NULL, NULL);
+	int error = lph_stop_all(1000);
 
 	msleep(500); /* so that it is told while the module is still being loaded */
 	return error;

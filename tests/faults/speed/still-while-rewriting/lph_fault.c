@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes something for all CPUs at once, and takes its time.
+ * As in still-while-loading, but shorter than what a kernel that rewrites its calls was once given.
  */
 #include <linux/delay.h>
-#include <linux/stop_machine.h>
 
 #define LPH_CALLBACKS .pre_patch = lph_pre_patch
 #include "lph_livepatch.h"
 #include "lph_work.h"
 
-static int lph_wait(void *unused)
-{
-	lph_work(400);
-	return 0;
-}
-
 static int lph_pre_patch(struct klp_object *obj)
 {
-	int error = stop_machine(lph_wait, NULL, NULL);
+	int error = lph_stop_all(400);
 
 	msleep(500); /* so that it is told while the module is still being loaded */
 	return error;
